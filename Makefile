@@ -1,0 +1,78 @@
+# lodge: make help lists the targets.
+
+VERSION := 0.1.0
+
+# Flavours live in folders of their own: make FLAVOR=asan check
+FLAVOR ?=
+BUILD  := build$(if $(FLAVOR),/$(FLAVOR))
+
+CC       ?= gcc
+GUEST_CC ?= $(CC)
+OPT      ?= -O2
+WARNINGS := -Wall -Wextra -Wshadow -Wcast-qual -Wimplicit-fallthrough -Wmissing-prototypes \
+            -Wstrict-prototypes -Wvla -Wpointer-arith -Wundef -Wwrite-strings
+FLAGS_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FLAGS_tsan := -fsanitize=thread
+SANITIZE   := $(FLAGS_$(FLAVOR))
+PKGS       := jansson
+
+CFLAGS_ALL := -std=gnu17 -g $(OPT) $(WARNINGS) $(WERROR) -Ivmm -D_GNU_SOURCE \
+              -DLODGE_VERSION='"$(VERSION)"' -fvisibility=hidden -pthread $(SANITIZE) \
+              $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
+LIBS       := -lfdt $(shell pkg-config --libs $(PKGS)) -pthread
+LDFLAGS_ALL := $(SANITIZE) -Wl,-z,noexecstack $(LDFLAGS)
+
+Q := $(if $(V),,@)
+E := $(if $(V),@:,@echo)
+
+LIB_SRCS := $(filter-out vmm/cli/%,$(wildcard vmm/*/*.c))
+CLI_SRCS := $(wildcard vmm/cli/*.c)
+LIB_OBJS := $(LIB_SRCS:%.c=$(BUILD)/%.o) $(BUILD)/vmm/machine/lodger_image.o
+CLI_OBJS := $(CLI_SRCS:%.c=$(BUILD)/%.o)
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: all
+all: $(BUILD)/lodge $(BUILD)/liblodge.a lodger compile_commands.json
+
+include guest/guest.mk
+include tests/tests.mk
+include mk/lint.mk
+include mk/install.mk
+include mk/help.mk
+
+# The command line sees of the library what an embedder sees, lodge.h, and util/ besides.
+$(BUILD)/lodge: $(CLI_OBJS) $(filter $(BUILD)/vmm/util/%,$(LIB_OBJS)) $(BUILD)/liblodge.a
+	$(E) "  LINK  $@"
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+# One object that shows the names of lodge.h and no others: an embedder's own names are safe from ours.
+$(BUILD)/liblodge.a: $(LIB_OBJS)
+	$(E) "  AR    $@"
+	$(Q)$(LD) -r -o $(BUILD)/liblodge.o $^
+	$(Q)objcopy --wildcard --keep-global-symbol='lodge_*' $(BUILD)/liblodge.o
+	$(Q)rm -f $@ && $(AR) rcs $@ $(BUILD)/liblodge.o
+
+$(BUILD)/%.o: %.c
+	$(E) "  CC    $<"
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+# lodger as the library carries it: without what only a debugger wants.
+$(BUILD)/vmm/machine/lodger.stripped: $(BUILD)/lodger.elf
+	$(Q)mkdir -p $(@D)
+	$(Q)objcopy --strip-debug $< $@
+
+$(BUILD)/vmm/machine/lodger_image.o: vmm/machine/lodger_image.S $(BUILD)/vmm/machine/lodger.stripped
+	$(E) "  AS    $<"
+	$(Q)$(CC) -DLODGER_ELF='"$(BUILD)/vmm/machine/lodger.stripped"' -c -o $@ $<
+
+-include $(LIB_OBJS:.o=.d) $(CLI_OBJS:.o=.d)
+
+# For editors: one entry a source, with the flags that matter to them.
+compile_commands.json: Makefile $(LIB_SRCS) $(CLI_SRCS)
+	$(Q)separator='['; for source in $(LIB_SRCS) $(CLI_SRCS); do \
+		printf '%s\n{"directory": "%s", "file": "%s", "command": "%s"}' "$$separator" '$(CURDIR)' "$$source" \
+			"cc -std=gnu17 -Ivmm -D_GNU_SOURCE -DLODGE_VERSION=\\\"$(VERSION)\\\" -c $$source"; \
+		separator=','; \
+	done > $@; printf '\n]\n' >> $@
