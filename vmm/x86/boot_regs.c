@@ -1,0 +1,100 @@
+#include "x86/boot_regs.h"
+
+#include <linux/kvm.h>
+
+#include "x86/layout.h"
+
+#define CR0_PE   (1u << 0)
+#define CR0_ET   (1u << 4)
+#define CR0_PG   (1u << 31)
+#define CR4_PAE  (1u << 5)
+#define EFER_LME (1u << 8)
+#define EFER_LMA (1u << 10)
+
+#define RFLAGS_RESERVED 2u
+
+/* Linux's boot protocol names the selectors: __BOOT_CS is 0x10, __BOOT_DS 0x18. PVH leaves them open. */
+#define SELECTOR_CODE 0x10
+#define SELECTOR_DATA 0x18
+#define SELECTOR_TSS  0x20
+
+static struct kvm_segment code_segment(bool long_mode)
+{
+	return (struct kvm_segment){
+		.selector = SELECTOR_CODE,
+		.limit = UINT32_MAX,
+		.type = 0xb, /* code, readable, accessed */
+		.present = 1,
+		.s = 1,
+		.g = 1,
+		.db = !long_mode,
+		.l = long_mode,
+	};
+}
+
+static struct kvm_segment data_segment(void)
+{
+	return (struct kvm_segment){
+		.selector = SELECTOR_DATA,
+		.limit = UINT32_MAX,
+		.type = 0x3, /* data, writable, accessed */
+		.present = 1,
+		.s = 1,
+		.g = 1,
+		.db = 1,
+	};
+}
+
+static struct kvm_segment task_segment(void)
+{
+	return (struct kvm_segment){
+		.selector = SELECTOR_TSS,
+		.limit = 0x67,
+		.type = 0xb, /* busy TSS */
+		.present = 1,
+	};
+}
+
+/* Intel SDM vol. 3, 3.4.5: the same facts as the descriptor in memory. */
+static uint64_t descriptor(const struct kvm_segment *segment)
+{
+	uint64_t limit = segment->g ? segment->limit >> 12 : segment->limit;
+
+	return (limit & 0xffff) | (segment->base & 0xffffff) << 16 | (uint64_t)segment->type << 40 |
+	       (uint64_t)segment->s << 44 | (uint64_t)segment->dpl << 45 | (uint64_t)segment->present << 47 |
+	       (limit >> 16 & 0xf) << 48 | (uint64_t)segment->l << 53 | (uint64_t)segment->db << 54 |
+	       (uint64_t)segment->g << 55 | (segment->base >> 24 & 0xff) << 56;
+}
+
+void boot_regs_build(
+	const struct boot_state *state, struct kvm_regs *ret_regs, struct kvm_sregs *sregs, void *gdt)
+{
+	bool long_mode = state->mode == BOOT_LONG_64;
+	uint64_t entries[BOOT_GDT_SIZE / 8] = {0};
+
+	*ret_regs = (struct kvm_regs){
+		.rip = state->rip,
+		.rsp = state->rsp,
+		.rbx = state->rbx,
+		.rsi = state->rsi,
+		.rflags = RFLAGS_RESERVED,
+	};
+	sregs->cs = code_segment(long_mode);
+	sregs->ds = sregs->es = sregs->fs = sregs->gs = sregs->ss = data_segment();
+	sregs->tr = task_segment();
+	entries[SELECTOR_CODE / 8] = descriptor(&sregs->cs);
+	entries[SELECTOR_DATA / 8] = descriptor(&sregs->ds);
+	entries[SELECTOR_TSS / 8] = descriptor(&sregs->tr);
+	memcpy(gdt, entries, sizeof(entries));
+	sregs->gdt = (struct kvm_dtable){.base = BOOT_GDT_BASE, .limit = BOOT_GDT_SIZE - 1};
+	sregs->idt = (struct kvm_dtable){0};
+	sregs->cr0 = CR0_PE | CR0_ET;
+	sregs->cr4 = 0;
+	sregs->efer = 0;
+	if (long_mode) {
+		sregs->cr0 |= CR0_PG;
+		sregs->cr3 = BOOT_PAGES_BASE;
+		sregs->cr4 = CR4_PAE;
+		sregs->efer = EFER_LME | EFER_LMA;
+	}
+}

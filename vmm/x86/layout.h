@@ -1,0 +1,92 @@
+/*
+ * The one map of the machine: every guest-physical address, I/O port and IRQ.
+ *
+ *   0x0000_0000  +-----------------------------+
+ *                | boot data (below)           |
+ *   0x0009_fc00  +-- EBDA, then the VGA and ---+  reserved in the e820 map
+ *   0x0010_0000  +-- ROM holes ----------------+
+ *                | RAM: kernels, initrd        |
+ *   0xc000_0000  +-----------------------------+  RAM below 4 GiB ends here at the latest
+ *                | the hole: MMIO              |
+ *   0xd000_0000  |   virtio-mmio slots         |
+ *   0xfec0_0000  |   I/O APIC                  |
+ *   0xfee0_0000  |   local APICs               |
+ *   0xfffb_c000  |   KVM's own four pages      |
+ *   0x1_0000_0000+-----------------------------+
+ *                | the rest of RAM             |
+ */
+#pragma once
+
+#include "util/bytes.h"
+
+/* RAM */
+#define RAM_MIN   MIB(16)
+#define RAM_MAX   GIB(1024) /* fits the 46 physical address bits that every KVM host has */
+#define RAM_EBDA  0x9fc00u  /* conventional memory ends here, as on every PC */
+#define RAM_HIGH  0x100000u /* 1 MiB: kernels live from here on */
+#define HOLE_BASE 0xc0000000u
+#define HOLE_END  GIB(4)
+#define CPUS_MAX  64
+
+/* Boot data, all below the EBDA; a guest may reuse it once it has read it. */
+#define BOOT_GDT_BASE     0x0500u
+#define BOOT_GDT_SIZE     0x0100u
+#define BOOT_START_INFO   0x6000u /* PVH start_info, memory map and module list, one page */
+#define BOOT_START_SIZE   0x1000u
+#define BOOT_PARAMS_BASE  0x7000u /* Linux boot_params ("zero page") */
+#define BOOT_PARAMS_SIZE  0x1000u
+#define BOOT_STACK_TOP    0x8ff0u /* for 64-bit entry: kernels expect some stack */
+#define BOOT_PAGES_BASE   0x9000u /* identity map of the first 4 GiB: PML4, PDPT, 4 PDs */
+#define BOOT_PAGES_SIZE   0x6000u
+#define BOOT_CMDLINE_BASE 0x20000u
+#define BOOT_CMDLINE_SIZE 0x1000u /* NUL included */
+#define BOOT_FDT_BASE     0x30000u
+#define BOOT_FDT_SIZE     0x10000u
+
+static_assert(BOOT_GDT_BASE + BOOT_GDT_SIZE <= BOOT_START_INFO, "GDT");
+static_assert(BOOT_START_INFO + BOOT_START_SIZE <= BOOT_PARAMS_BASE, "start_info");
+static_assert(BOOT_PARAMS_BASE + BOOT_PARAMS_SIZE <= BOOT_STACK_TOP, "boot_params");
+static_assert(BOOT_STACK_TOP <= BOOT_PAGES_BASE, "stack");
+static_assert(BOOT_PAGES_BASE + BOOT_PAGES_SIZE <= BOOT_CMDLINE_BASE, "page tables");
+static_assert(BOOT_CMDLINE_BASE + BOOT_CMDLINE_SIZE <= BOOT_FDT_BASE, "command line");
+static_assert(BOOT_FDT_BASE + BOOT_FDT_SIZE <= RAM_EBDA, "FDT");
+
+/* MMIO: one page a virtio-mmio slot, one IOAPIC pin each from 16 on (0-15 are the ISA lines). */
+#define VIRTIO_MMIO_BASE   0xd0000000u
+#define VIRTIO_MMIO_STRIDE 0x1000u
+#define VIRTIO_MMIO_SIZE   0x200u
+#define VIRTIO_MMIO_SLOTS  8
+#define VIRTIO_MMIO_IRQ    16
+#define IOAPIC_BASE        0xfec00000u
+#define IOAPIC_SIZE        0x1000u
+#define IOAPIC_PINS        24
+#define LAPIC_BASE         0xfee00000u
+#define LAPIC_SIZE         0x1000u
+#define KVM_IDENTITY_BASE  0xfffbc000u /* one page: KVM's real-mode identity map (Intel) */
+#define KVM_TSS_BASE       0xfffbd000u /* three pages: KVM's real-mode TSS (Intel) */
+
+static_assert(VIRTIO_MMIO_BASE >= HOLE_BASE, "MMIO lies in the hole");
+static_assert(VIRTIO_MMIO_SIZE <= VIRTIO_MMIO_STRIDE, "slots do not overlap");
+static_assert(VIRTIO_MMIO_BASE + VIRTIO_MMIO_SLOTS * VIRTIO_MMIO_STRIDE <= IOAPIC_BASE, "virtio");
+static_assert(IOAPIC_BASE + IOAPIC_SIZE <= LAPIC_BASE, "IOAPIC");
+static_assert(LAPIC_BASE + LAPIC_SIZE <= KVM_IDENTITY_BASE, "LAPIC");
+static_assert(KVM_IDENTITY_BASE + 0x1000 <= KVM_TSS_BASE, "identity page");
+static_assert(VIRTIO_MMIO_IRQ + VIRTIO_MMIO_SLOTS <= IOAPIC_PINS, "IOAPIC pins");
+
+/* I/O ports, where a PC has them. */
+#define I8042_DATA_PORT    0x60u
+#define I8042_COMMAND_PORT 0x64u
+#define I8042_IRQ          1
+#define RTC_PORT           0x70u /* index, data */
+#define RTC_SIZE           2u
+#define DEBUG_EXIT_PORT    0xf4u /* QEMU's isa-debug-exit is used there by convention */
+#define DEBUG_EXIT_SIZE    4u
+#define COM1_PORT          0x3f8u
+#define COM1_SIZE          8u
+#define COM1_IRQ           4
+#define PVPANIC_PORT       0x505u /* QEMU's default */
+#define PVPANIC_SIZE       1u
+#define ACPI_SLEEP_PORT    0x600u /* sleep control, sleep status (ACPI 6.4, 4.8.3.7) */
+#define ACPI_SLEEP_SIZE    2u
+#define RESET_CONTROL_PORT 0xcf9u /* as in Intel's I/O controller hubs */
+#define RESET_CONTROL_SIZE 1u
