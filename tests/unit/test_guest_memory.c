@@ -1,0 +1,177 @@
+#include <check.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "memory/guest_memory.h"
+#include "suites.h"
+#include "util/bytes.h"
+
+/* Low memory, a region that touches it, and one alone at the top of the address space. */
+#define TOP (UINT64_MAX - 0x1fff)
+
+static struct guest_memory mem;
+
+static void set_up(void)
+{
+	mem = (struct guest_memory){0};
+	ck_assert_int_eq(guest_memory_add(&mem, 0, 0x4000), 0);
+	ck_assert_int_eq(guest_memory_add(&mem, 0x4000, 0x2000), 0);
+	ck_assert_int_eq(guest_memory_add(&mem, TOP, 0x1000), 0);
+}
+
+static void tear_down(void)
+{
+	guest_memory_fini(&mem);
+}
+
+static const struct {
+	const char *what;
+	gpa_t gpa;
+	uint64_t len;
+	bool ok;
+} doors[] = {
+	{"the first byte", 0, 1, true},
+	{"a whole region", 0, 0x4000, true},
+	{"the last byte of a region", 0x3fff, 1, true},
+	{"the first byte of the next region", 0x4000, 1, true},
+	{"the last region", TOP, 0x1000, true},
+	{"no bytes", 0x100, 0, false},
+	{"no bytes at a region's end", 0x4000, 0, false},
+	{"two regions that touch", 0x3fff, 2, false},
+	{"more than a region", 0, 0x4001, false},
+	{"the hole", 0x6000, 1, false},
+	{"into the hole", 0x5fff, 2, false},
+	{"wraps to the start", TOP + 0xfff, 0x2000, false},
+	{"wraps exactly to address 0", TOP, 0x2000, false},
+	{"wraps all the way round", 0x100, UINT64_MAX, false},
+	{"ends where it starts", 0x100, UINT64_MAX - 0xff, false},
+	{"the last byte there is", UINT64_MAX, 1, false},
+};
+
+START_TEST(only_bytes_of_one_region_pass_the_door)
+{
+	const void *at = guest_memory_at(&mem, doors[_i].gpa, doors[_i].len);
+
+	ck_assert_msg(!!at == doors[_i].ok, "%s", doors[_i].what);
+}
+END_TEST
+
+START_TEST(the_door_leads_to_the_right_byte)
+{
+	ck_assert_ptr_eq(guest_memory_at(&mem, 0x123, 1), mem.regions[0].hva + 0x123);
+	ck_assert_ptr_eq(guest_memory_at(&mem, 0x4123, 1), mem.regions[1].hva + 0x123);
+	ck_assert_ptr_eq(guest_memory_at(&mem, TOP + 5, 1), mem.regions[2].hva + 5);
+}
+END_TEST
+
+START_TEST(memory_starts_as_zeroes_and_keeps_what_is_written)
+{
+	uint64_t value = 1;
+
+	ck_assert_int_eq(guest_memory_read(&mem, 0x3ff8, &value, 8), 0);
+	ck_assert_uint_eq(value, 0);
+	value = 0x1122334455667788;
+	ck_assert_int_eq(guest_memory_write(&mem, 0x3ff8, &value, 8), 0);
+	value = 0;
+	ck_assert_int_eq(guest_memory_read(&mem, 0x3ff8, &value, 8), 0);
+	ck_assert_uint_eq(value, 0x1122334455667788);
+	ck_assert_uint_eq(mem.regions[0].hva[0x3ff8], 0x88);
+}
+END_TEST
+
+START_TEST(a_copy_that_leaves_a_region_copies_nothing)
+{
+	uint8_t bytes[16];
+
+	memset(bytes, 0xaa, sizeof(bytes));
+	ck_assert_int_eq(guest_memory_write(&mem, 0x3ff8, bytes, 16), -EFAULT);
+	ck_assert_uint_eq(mem.regions[0].hva[0x3ff8], 0);
+	ck_assert_int_eq(guest_memory_read(&mem, 0x3ff8, bytes, 16), -EFAULT);
+	ck_assert_uint_eq(bytes[0], 0xaa);
+}
+END_TEST
+
+START_TEST(a_copy_of_no_bytes_succeeds_anywhere)
+{
+	ck_assert_int_eq(guest_memory_read(&mem, 0x6000, NULL, 0), 0);
+	ck_assert_int_eq(guest_memory_write(&mem, UINT64_MAX, NULL, 0), 0);
+}
+END_TEST
+
+static const struct {
+	const char *what;
+	gpa_t gpa;
+	uint64_t size;
+} bad_regions[] = {
+	{"empty", 0x10000, 0},
+	{"size not in pages", 0x10000, 0x1001},
+	{"address not in pages", 0x10800, 0x1000},
+	{"wraps", UINT64_MAX - 0xfff, 0x1000},
+	{"wraps far", 0x10000, UINT64_MAX - 0xfff},
+	{"the same again", 0, 0x4000},
+	{"overlaps an end", 0x3000, 0x1000},
+	{"holds another", 0, 0x10000},
+};
+
+START_TEST(a_bad_region_is_refused)
+{
+	int r = guest_memory_add(&mem, bad_regions[_i].gpa, bad_regions[_i].size);
+
+	ck_assert_msg(r == -EINVAL, "%s: %d", bad_regions[_i].what, r);
+	ck_assert_uint_eq(mem.count, 3);
+}
+END_TEST
+
+START_TEST(a_region_too_many_is_refused)
+{
+	ck_assert_int_eq(guest_memory_add(&mem, 0x10000, 0x1000), 0);
+	ck_assert_int_eq(guest_memory_add(&mem, 0x20000, 0x1000), -ENOSPC);
+	ck_assert_uint_eq(guest_memory_size(&mem), 0x4000 + 0x2000 + 0x1000 + 0x1000);
+}
+END_TEST
+
+START_TEST(memory_that_the_host_cannot_map_is_enomem)
+{
+	ck_assert_int_eq(guest_memory_add(&mem, 0x10000, UINT64_C(1) << 60), -ENOMEM);
+	ck_assert_uint_eq(mem.count, 3);
+}
+END_TEST
+
+START_TEST(far_more_than_the_host_has_can_be_reserved)
+{
+	ck_assert_int_eq(guest_memory_add(&mem, GIB(4), GIB(256)), 0);
+	ck_assert_ptr_nonnull(guest_memory_at(&mem, GIB(4) + GIB(256) - 1, 1));
+}
+END_TEST
+
+START_TEST(fini_accepts_empty_memory_and_leaves_it_so)
+{
+	struct guest_memory empty = {0};
+
+	guest_memory_fini(&empty);
+	guest_memory_fini(&mem);
+	ck_assert_uint_eq(mem.count, 0);
+	ck_assert_ptr_null(guest_memory_at(&mem, 0, 1));
+}
+END_TEST
+
+Suite *guest_memory_suite(void)
+{
+	Suite *suite = suite_create("guest_memory");
+	TCase *tc = tcase_create("guest_memory");
+
+	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_add_loop_test(tc, only_bytes_of_one_region_pass_the_door, 0, ARRAY_SIZE(doors));
+	tcase_add_test(tc, the_door_leads_to_the_right_byte);
+	tcase_add_test(tc, memory_starts_as_zeroes_and_keeps_what_is_written);
+	tcase_add_test(tc, a_copy_that_leaves_a_region_copies_nothing);
+	tcase_add_test(tc, a_copy_of_no_bytes_succeeds_anywhere);
+	tcase_add_loop_test(tc, a_bad_region_is_refused, 0, ARRAY_SIZE(bad_regions));
+	tcase_add_test(tc, a_region_too_many_is_refused);
+	tcase_add_test(tc, memory_that_the_host_cannot_map_is_enomem);
+	tcase_add_test(tc, far_more_than_the_host_has_can_be_reserved);
+	tcase_add_test(tc, fini_accepts_empty_memory_and_leaves_it_so);
+	suite_add_tcase(suite, tc);
+	return suite;
+}
