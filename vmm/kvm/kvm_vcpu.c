@@ -1,0 +1,119 @@
+#include "kvm/kvm_vcpu.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "kvm/kvm_system.h"
+#include "kvm/kvm_vm.h"
+
+static int vcpu_ioctl(const struct kvm_vcpu *vcpu, unsigned long request, const void *argument)
+{
+	return ioctl(vcpu->fd, request, argument) < 0 ? -errno : 0;
+}
+
+int kvm_vcpu_init(
+	struct kvm_vcpu *vcpu, const struct kvm_system *system, const struct kvm_vm *vm, unsigned id)
+{
+	int err;
+
+	*vcpu = (struct kvm_vcpu){.run_size = (size_t)system->run_size};
+	do {
+		vcpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, (unsigned long)id);
+	} while (vcpu->fd < 0 && errno == EINTR);
+	if (vcpu->fd < 0)
+		return -errno;
+	vcpu->run = mmap(NULL, vcpu->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+	if (vcpu->run == MAP_FAILED) {
+		err = -errno;
+		vcpu->run = NULL;
+		kvm_vcpu_fini(vcpu);
+		return err;
+	}
+	return 0;
+}
+
+void kvm_vcpu_fini(struct kvm_vcpu *vcpu)
+{
+	if (vcpu->run)
+		munmap(vcpu->run, vcpu->run_size);
+	if (vcpu->fd > 0)
+		close(vcpu->fd);
+	*vcpu = (struct kvm_vcpu){.fd = -1};
+}
+
+int kvm_vcpu_set_cpuid(struct kvm_vcpu *vcpu, const struct kvm_cpuid2 *cpuid)
+{
+	return vcpu_ioctl(vcpu, KVM_SET_CPUID2, cpuid);
+}
+
+int kvm_vcpu_get_regs(struct kvm_vcpu *vcpu, struct kvm_regs *ret_regs, struct kvm_sregs *ret_sregs)
+{
+	int err = vcpu_ioctl(vcpu, KVM_GET_REGS, ret_regs);
+
+	return err ? err : vcpu_ioctl(vcpu, KVM_GET_SREGS, ret_sregs);
+}
+
+int kvm_vcpu_set_regs(struct kvm_vcpu *vcpu, const struct kvm_regs *regs, const struct kvm_sregs *sregs)
+{
+	int err = vcpu_ioctl(vcpu, KVM_SET_SREGS, sregs);
+
+	return err ? err : vcpu_ioctl(vcpu, KVM_SET_REGS, regs);
+}
+
+int kvm_vcpu_translate(struct kvm_vcpu *vcpu, uint64_t gva, uint64_t *ret_gpa)
+{
+	struct kvm_translation translation = {.linear_address = gva};
+
+	if (vcpu_ioctl(vcpu, KVM_TRANSLATE, &translation) || !translation.valid)
+		return -EFAULT;
+	*ret_gpa = translation.physical_address;
+	return 0;
+}
+
+int kvm_vcpu_accept_kicks(struct kvm_vcpu *vcpu)
+{
+	/* The kernel's signal set is 8 bytes, the C library's is longer. */
+	union {
+		struct kvm_signal_mask mask;
+		uint8_t bytes[sizeof(struct kvm_signal_mask) + 8];
+	} kernel = {.mask.len = 8};
+	sigset_t allowed;
+
+	sigfillset(&allowed);
+	sigdelset(&allowed, KVM_VCPU_KICK_SIGNAL);
+	memcpy(kernel.mask.sigset, &allowed, 8);
+	return vcpu_ioctl(vcpu, KVM_SET_SIGNAL_MASK, &kernel);
+}
+
+void kvm_vcpu_kick(pthread_t thread)
+{
+	pthread_kill(thread, KVM_VCPU_KICK_SIGNAL);
+}
+
+static void take_kicks(void)
+{
+	struct timespec now = {0};
+	sigset_t kick;
+
+	sigemptyset(&kick);
+	sigaddset(&kick, KVM_VCPU_KICK_SIGNAL);
+	while (sigtimedwait(&kick, NULL, &now) > 0)
+		;
+}
+
+int kvm_vcpu_run(struct kvm_vcpu *vcpu)
+{
+	int err;
+
+	if (!ioctl(vcpu->fd, KVM_RUN, 0))
+		return 0;
+	err = -errno;
+	if (err == -EINTR)
+		take_kicks();
+	return err;
+}

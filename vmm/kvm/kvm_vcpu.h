@@ -1,0 +1,49 @@
+/*
+ * A virtual CPU. Its thread alone uses it once it runs; kick is the one thing that other threads do.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct kvm_cpuid2;
+struct kvm_regs;
+struct kvm_run;
+struct kvm_sregs;
+struct kvm_system;
+struct kvm_vm;
+
+struct kvm_vcpu {
+	int fd;
+	struct kvm_run *run; /* shared with KVM: the reason and the data of the last exit */
+	size_t run_size;
+};
+
+/* 0 or -errno; vCPU 0 is the boot processor. */
+int kvm_vcpu_init(
+	struct kvm_vcpu *vcpu, const struct kvm_system *system, const struct kvm_vm *vm, unsigned id);
+void kvm_vcpu_fini(struct kvm_vcpu *vcpu); /* half-built and zeroed ones too */
+
+int kvm_vcpu_set_cpuid(struct kvm_vcpu *vcpu, const struct kvm_cpuid2 *cpuid);
+int kvm_vcpu_get_regs(struct kvm_vcpu *vcpu, struct kvm_regs *ret_regs, struct kvm_sregs *ret_sregs);
+int kvm_vcpu_set_regs(struct kvm_vcpu *vcpu, const struct kvm_regs *regs, const struct kvm_sregs *sregs);
+
+/* Guest-virtual to guest-physical, by the vCPU's page tables: 0 or -EFAULT. */
+int kvm_vcpu_translate(struct kvm_vcpu *vcpu, uint64_t gva, uint64_t *ret_gpa);
+
+/*
+ * The signal that takes a vCPU out of KVM_RUN. Every thread that runs a vCPU blocks it and calls
+ * kvm_vcpu_accept_kicks() once: KVM_RUN alone then lets it in, so that no handler is installed in the
+ * embedder's process and no kick is ever lost.
+ */
+#define KVM_VCPU_KICK_SIGNAL SIGRTMIN
+
+int kvm_vcpu_accept_kicks(struct kvm_vcpu *vcpu);
+void kvm_vcpu_kick(pthread_t thread);
+
+/*
+ * Runs the guest until it leaves for user space: 0 with run->exit_reason set, or -errno: -EINTR after a kick
+ * (which this call has taken back), -EAGAIN for a vCPU that was not started yet, others for a broken KVM.
+ */
+int kvm_vcpu_run(struct kvm_vcpu *vcpu);

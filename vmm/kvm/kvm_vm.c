@@ -1,0 +1,89 @@
+#include "kvm/kvm_vm.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "kvm/kvm_system.h"
+
+static int vm_ioctl(const struct kvm_vm *vm, unsigned long request, const void *argument)
+{
+	return ioctl(vm->fd, request, argument) < 0 ? -errno : 0;
+}
+
+int kvm_vm_init(struct kvm_vm *vm, const struct kvm_system *system)
+{
+	do {
+		vm->fd = ioctl(system->fd, KVM_CREATE_VM, 0);
+	} while (vm->fd < 0 && errno == EINTR);
+	return vm->fd < 0 ? -errno : 0;
+}
+
+void kvm_vm_fini(struct kvm_vm *vm)
+{
+	if (vm->fd > 0)
+		close(vm->fd);
+	vm->fd = -1;
+}
+
+int kvm_vm_set_memory(struct kvm_vm *vm, unsigned slot, uint64_t gpa, uint64_t size, void *hva)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = slot,
+		.guest_phys_addr = gpa,
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)hva,
+	};
+
+	return vm_ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region);
+}
+
+int kvm_vm_set_real_mode_pages(struct kvm_vm *vm, uint64_t identity_gpa, uint64_t tss_gpa)
+{
+	int err = vm_ioctl(vm, KVM_SET_IDENTITY_MAP_ADDR, &identity_gpa);
+
+	if (err && err != -EINVAL && err != -ENOTTY)
+		return err;
+	return ioctl(vm->fd, KVM_SET_TSS_ADDR, (unsigned long)tss_gpa) < 0 ? -errno : 0;
+}
+
+int kvm_vm_create_irqchip(struct kvm_vm *vm)
+{
+	return vm_ioctl(vm, KVM_CREATE_IRQCHIP, NULL);
+}
+
+int kvm_vm_create_pit(struct kvm_vm *vm)
+{
+	/* The dummy speaker keeps port 0x61, which guests calibrate their TSC with, in the kernel too. */
+	struct kvm_pit_config config = {.flags = KVM_PIT_SPEAKER_DUMMY};
+
+	return vm_ioctl(vm, KVM_CREATE_PIT2, &config);
+}
+
+int kvm_vm_irq_line(const struct kvm_vm *vm, unsigned gsi, bool level)
+{
+	struct kvm_irq_level irq = {.irq = gsi, .level = level};
+
+	return vm_ioctl(vm, KVM_IRQ_LINE, &irq);
+}
+
+int kvm_vm_add_irqfd(struct kvm_vm *vm, unsigned gsi, int fd)
+{
+	struct kvm_irqfd irqfd = {.fd = (uint32_t)fd, .gsi = gsi};
+
+	return vm_ioctl(vm, KVM_IRQFD, &irqfd);
+}
+
+int kvm_vm_add_mmio_doorbell(struct kvm_vm *vm, uint64_t gpa, uint32_t value, int fd)
+{
+	struct kvm_ioeventfd doorbell = {
+		.datamatch = value,
+		.addr = gpa,
+		.len = 4,
+		.fd = fd,
+		.flags = KVM_IOEVENTFD_FLAG_DATAMATCH,
+	};
+
+	return vm_ioctl(vm, KVM_IOEVENTFD, &doorbell);
+}

@@ -1,0 +1,36 @@
+/*
+ * A KVM virtual machine: memory slots, interrupt controllers, and the eventfds that stand for doorbells and
+ * interrupt lines. Each function is the ioctl of its name; all return 0 or -errno.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct kvm_system;
+
+struct kvm_vm {
+	int fd;
+};
+
+int kvm_vm_init(struct kvm_vm *vm, const struct kvm_system *system);
+void kvm_vm_fini(struct kvm_vm *vm);
+
+/* Shows size bytes at hva to the guest at gpa. Every slot comes before the irqchip: see docs/architecture.md. */
+int kvm_vm_set_memory(struct kvm_vm *vm, unsigned slot, uint64_t gpa, uint64_t size, void *hva);
+
+/* The pages that KVM keeps for real mode on Intel hosts; before the first vCPU. */
+int kvm_vm_set_real_mode_pages(struct kvm_vm *vm, uint64_t identity_gpa, uint64_t tss_gpa);
+
+/* PIC, IOAPIC and local APICs; before the vCPUs. */
+int kvm_vm_create_irqchip(struct kvm_vm *vm);
+int kvm_vm_create_pit(struct kvm_vm *vm);
+
+/* Sets the level of a GSI; any thread. */
+int kvm_vm_irq_line(const struct kvm_vm *vm, unsigned gsi, bool level);
+
+/* A write to fd is an edge on the GSI, without an ioctl. */
+int kvm_vm_add_irqfd(struct kvm_vm *vm, unsigned gsi, int fd);
+
+/* A 4-byte write of value at the MMIO address gpa signals fd instead of leaving to user space. */
+int kvm_vm_add_mmio_doorbell(struct kvm_vm *vm, uint64_t gpa, uint32_t value, int fd);
