@@ -1,0 +1,211 @@
+/* A mock device behind virtio-mmio, and the driver's side of its registers, for tests. */
+#pragma once
+
+#include <check.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_mmio.h>
+#include <poll.h>
+#include <semaphore.h>
+#include <string.h>
+
+#include "guest_ring.h"
+#include "virtio/virtio_mmio.h"
+
+#define SIZE        64
+#define DEVICE_BITS ((UINT64_C(1) << 5) | (UINT64_C(1) << 50))
+#define VERSION_1   (UINT64_C(1) << VIRTIO_F_VERSION_1)
+#define TRANSPORT   (VERSION_1 | UINT64_C(3) << VIRTIO_RING_F_INDIRECT_DESC)
+#define ACK_DRIVER  (VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER)
+#define FEATURES_OK (ACK_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK)
+#define DRIVER_OK   (FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK)
+#define NEEDS_RESET VIRTIO_CONFIG_S_NEEDS_RESET
+
+/* A device with two queues. It answers each request with its head, or does what a test tells it. */
+static struct {
+	uint64_t negotiated;
+	unsigned resets;
+	unsigned served;
+	int verdict;              /* if not 0, what serve returns without a look at the queue */
+	bool wait;                /* serve tells of its arrival and waits to be let go */
+	bool quiet;               /* the driver was asked not to notify while a request was served */
+	void (*when_empty)(void); /* called once, when serve found nothing */
+	sem_t arrived, go;
+	uint8_t space[16];
+	uint64_t written_offset, written_value;
+	unsigned written_size;
+} device;
+
+static inline uint64_t device_features(void *dev)
+{
+	(void)dev;
+	return DEVICE_BITS;
+}
+
+static inline void device_negotiated(void *dev, uint64_t features)
+{
+	(void)dev;
+	device.negotiated = features;
+}
+
+static inline uint64_t device_config_read(void *dev, uint64_t offset, unsigned size)
+{
+	(void)dev;
+	return offset + size <= sizeof(device.space) ? load_le(device.space + offset, size) : 0;
+}
+
+static inline void device_config_write(void *dev, uint64_t offset, unsigned size, uint64_t value)
+{
+	(void)dev;
+	device.written_offset = offset;
+	device.written_size = size;
+	device.written_value = value;
+}
+
+static inline void device_reset(void *dev)
+{
+	(void)dev;
+	device.resets++;
+}
+
+static inline int device_serve(
+	void *dev, unsigned index, struct virtqueue *queue, const struct guest_memory *mem)
+{
+	struct virtqueue_chain chain;
+	int r;
+
+	(void)dev;
+	(void)index;
+	device.served++;
+	if (device.wait) {
+		sem_post(&device.arrived);
+		sem_wait(&device.go);
+	}
+	if (device.verdict)
+		return device.verdict;
+	r = virtqueue_pop(queue, mem, &chain);
+	device.quiet = queue->used->flags & VRING_USED_F_NO_NOTIFY;
+	if (r > 0)
+		virtqueue_push(queue, chain.head, chain.head);
+	if (r == 0 && device.when_empty) {
+		device.when_empty();
+		device.when_empty = NULL;
+	}
+	return r;
+}
+
+static const struct virtio_device_ops device_ops = {
+	.device_id = 42,
+	.features = device_features,
+	.negotiated = device_negotiated,
+	.config_read = device_config_read,
+	.config_write = device_config_write,
+	.reset = device_reset,
+	.serve = device_serve,
+	.queue_count = 2,
+	.queue_size_max = SIZE,
+};
+
+static struct guest_ring ring;
+static struct doorbell bells[2];
+static struct virtio_mmio mmio;
+static bool line;
+static unsigned raises;
+static bool overtaken; /* the next time the line is lowered, another thread raises it just before */
+
+static inline void set_line(void *ctx, bool level)
+{
+	(void)ctx;
+	if (overtaken && !level) {
+		overtaken = false;
+		atomic_fetch_or(&mmio.interrupt_status, VIRTIO_MMIO_INT_VRING);
+	}
+	__atomic_store_n(&line, level, __ATOMIC_SEQ_CST);
+	raises += level;
+}
+
+static inline uint32_t get(uint64_t offset)
+{
+	return (uint32_t)virtio_mmio_bus_ops.read(&mmio, offset, 4);
+}
+
+static inline void put(uint64_t offset, uint32_t value)
+{
+	virtio_mmio_bus_ops.write(&mmio, offset, 4, value);
+}
+
+static inline void set_up(void)
+{
+	struct virtio_mmio_config config = {
+		.mem = &ring.mem, .ops = &device_ops, .irq = {.set = set_line}, .doorbells = bells};
+
+	memset(&device, 0, sizeof(device));
+	sem_init(&device.arrived, 0, 0);
+	sem_init(&device.go, 0, 0);
+	ring_init(&ring, SIZE);
+	ck_assert_int_eq(doorbell_init(&bells[0]), 0);
+	ck_assert_int_eq(doorbell_init(&bells[1]), 0);
+	ck_assert_int_eq(virtio_mmio_init(&mmio, &config), 0);
+	line = overtaken = false;
+	raises = 0;
+}
+
+static inline void tear_down(void)
+{
+	virtio_mmio_fini(&mmio);
+	doorbell_fini(&bells[0]);
+	doorbell_fini(&bells[1]);
+	ring_fini(&ring);
+}
+
+static inline bool rung(unsigned index)
+{
+	struct pollfd fd = {.fd = bells[index].fd, .events = POLLIN};
+
+	return poll(&fd, 1, 0) == 1;
+}
+
+static inline void accept_features(uint64_t features)
+{
+	for (uint32_t word = 0; word < 2; word++) {
+		put(VIRTIO_MMIO_DRIVER_FEATURES_SEL, word);
+		put(VIRTIO_MMIO_DRIVER_FEATURES, (uint32_t)(features >> (32 * word)));
+	}
+}
+
+static inline void negotiate(uint64_t features)
+{
+	put(VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_ACKNOWLEDGE);
+	put(VIRTIO_MMIO_STATUS, ACK_DRIVER);
+	accept_features(features);
+	put(VIRTIO_MMIO_STATUS, FEATURES_OK);
+}
+
+static inline void ready_queue(uint32_t index, const struct virtqueue_config *config)
+{
+	put(VIRTIO_MMIO_QUEUE_SEL, index);
+	put(VIRTIO_MMIO_QUEUE_NUM, config->size);
+	put(VIRTIO_MMIO_QUEUE_DESC_LOW, (uint32_t)config->desc);
+	put(VIRTIO_MMIO_QUEUE_DESC_HIGH, (uint32_t)(config->desc >> 32));
+	put(VIRTIO_MMIO_QUEUE_AVAIL_LOW, (uint32_t)config->avail);
+	put(VIRTIO_MMIO_QUEUE_AVAIL_HIGH, (uint32_t)(config->avail >> 32));
+	put(VIRTIO_MMIO_QUEUE_USED_LOW, (uint32_t)config->used);
+	put(VIRTIO_MMIO_QUEUE_USED_HIGH, (uint32_t)(config->used >> 32));
+	put(VIRTIO_MMIO_QUEUE_READY, 1);
+}
+
+/* A driver's whole start, with queue 1 in use; the doorbells' first ring is taken back. */
+static inline void start(void)
+{
+	negotiate(VERSION_1);
+	ready_queue(1, &ring.config);
+	put(VIRTIO_MMIO_STATUS, DRIVER_OK);
+	ck_assert_uint_eq(get(VIRTIO_MMIO_STATUS), DRIVER_OK);
+	doorbell_clear(&bells[0]);
+	doorbell_clear(&bells[1]);
+}
+
+static inline void offer(uint16_t head)
+{
+	ring_desc(&ring, RING_DESC, head, RING_DATA, 1, 0, 0);
+	ring_offer(&ring, head);
+}

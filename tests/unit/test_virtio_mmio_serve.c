@@ -1,0 +1,260 @@
+#include <check.h>
+#include <pthread.h>
+#include <sched.h>
+
+#include "mock_virtio.h"
+#include "suites.h"
+
+START_TEST(requests_are_served_and_raise_the_line_until_acknowledged)
+{
+	start();
+	offer(3);
+	offer(5);
+	virtio_mmio_serve(&mmio, 1);
+	ck_assert_uint_eq(ring_used(&ring)->idx, 2);
+	ck_assert_uint_eq(ring_used(&ring)->ring[1].id, 5);
+	ck_assert_uint_eq(raises, 1);
+	ck_assert(line);
+	ck_assert_uint_eq(get(VIRTIO_MMIO_INTERRUPT_STATUS), VIRTIO_MMIO_INT_VRING);
+	put(VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_CONFIG);
+	ck_assert(line);
+	put(VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_VRING);
+	ck_assert(!line);
+	ck_assert_uint_eq(get(VIRTIO_MMIO_INTERRUPT_STATUS), 0);
+	virtio_mmio_serve(&mmio, 1); /* nothing to do */
+	ck_assert(!line);
+}
+END_TEST
+
+/* A machine may take each set(true) for an edge. */
+START_TEST(each_cause_raises_the_line_and_so_does_one_that_is_left)
+{
+	start();
+	offer(0);
+	virtio_mmio_serve(&mmio, 1);
+	offer(1);
+	virtio_mmio_serve(&mmio, 1);
+	ck_assert_uint_eq(raises, 2);
+	ring_offer(&ring, SIZE); /* a broken ring: the other cause */
+	virtio_mmio_serve(&mmio, 1);
+	ck_assert_uint_eq(raises, 3);
+	put(VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_VRING);
+	ck_assert_uint_eq(raises, 4);
+	put(VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_CONFIG);
+	ck_assert_uint_eq(raises, 4);
+}
+END_TEST
+
+START_TEST(an_interrupt_during_an_acknowledge_is_not_lost)
+{
+	start();
+	offer(0);
+	virtio_mmio_serve(&mmio, 1);
+	overtaken = true;
+	put(VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_VRING);
+	ck_assert_uint_eq(get(VIRTIO_MMIO_INTERRUPT_STATUS), VIRTIO_MMIO_INT_VRING);
+	ck_assert(line);
+}
+END_TEST
+
+static void offer_one_more(void)
+{
+	offer(7);
+}
+
+START_TEST(notifications_are_off_while_requests_are_served_and_none_is_lost)
+{
+	start();
+	offer(0);
+	device.when_empty = offer_one_more;
+	virtio_mmio_serve(&mmio, 1);
+	ck_assert(device.quiet);
+	ck_assert_uint_eq(ring_used(&ring)->idx, 2);
+	ck_assert_uint_eq(ring_used(&ring)->flags, 0);
+}
+END_TEST
+
+START_TEST(a_driver_that_wants_no_interrupt_gets_none)
+{
+	start();
+	ring_avail(&ring)->flags = VRING_AVAIL_F_NO_INTERRUPT;
+	offer(0);
+	virtio_mmio_serve(&mmio, 1);
+	ck_assert_uint_eq(ring_used(&ring)->idx, 1);
+	ck_assert(!line);
+}
+END_TEST
+
+START_TEST(a_queue_that_lies_needs_reset_and_is_served_no_more)
+{
+	start();
+	offer(0);
+	ring_offer(&ring, SIZE); /* a head that does not exist */
+	virtio_mmio_serve(&mmio, 1);
+	ck_assert_uint_eq(get(VIRTIO_MMIO_STATUS), DRIVER_OK | NEEDS_RESET);
+	ck_assert_uint_eq(get(VIRTIO_MMIO_INTERRUPT_STATUS), VIRTIO_MMIO_INT_CONFIG | VIRTIO_MMIO_INT_VRING);
+	ck_assert(line);
+	ck_assert_uint_eq(ring_used(&ring)->idx, 1); /* what was good was answered */
+	device.served = 0;
+	virtio_mmio_serve(&mmio, 1);
+	ck_assert_uint_eq(device.served, 0);
+	put(VIRTIO_MMIO_STATUS, 0);
+	ck_assert_uint_eq(get(VIRTIO_MMIO_STATUS), 0);
+	ck_assert(!line);
+	memset(ring_at(&ring, 0), 0, KIB(64));
+	ring.avail_idx = 0;
+	start();
+	offer(1);
+	virtio_mmio_serve(&mmio, 1);
+	ck_assert_uint_eq(ring_used(&ring)->idx, 1);
+}
+END_TEST
+
+/* Each row is how far a driver got before it resets the device. */
+static void reach(int state)
+{
+	if (state >= 1)
+		put(VIRTIO_MMIO_STATUS, ACK_DRIVER);
+	if (state >= 2)
+		negotiate(VERSION_1);
+	if (state >= 3)
+		ready_queue(1, &ring.config);
+	if (state >= 4)
+		put(VIRTIO_MMIO_STATUS, DRIVER_OK);
+	if (state >= 5) {
+		offer(0);
+		virtio_mmio_serve(&mmio, 1);
+	}
+	if (state >= 6) {
+		ring_offer(&ring, SIZE);
+		virtio_mmio_serve(&mmio, 1);
+	}
+	if (state >= 7)
+		put(VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_FAILED);
+}
+
+START_TEST(a_reset_works_in_every_state)
+{
+	const struct virtio_mmio_state zero = {0};
+
+	reach(_i);
+	put(VIRTIO_MMIO_STATUS, 0);
+	ck_assert_int_eq(memcmp(&mmio.state, &zero, sizeof(zero)), 0);
+	ck_assert_uint_eq(get(VIRTIO_MMIO_INTERRUPT_STATUS), 0);
+	ck_assert(!line);
+	put(VIRTIO_MMIO_QUEUE_SEL, 1);
+	ck_assert_uint_eq(get(VIRTIO_MMIO_QUEUE_READY), 0);
+	ck_assert_uint_eq(device.resets, 1);
+	device.served = 0;
+	virtio_mmio_serve(&mmio, 1);
+	ck_assert_uint_eq(device.served, 0);
+}
+END_TEST
+
+START_TEST(a_device_is_served_only_while_its_driver_is_ok)
+{
+	reach(_i);
+	device.served = 0;
+	virtio_mmio_serve(&mmio, 0); /* never made ready */
+	ck_assert_uint_eq(device.served, 0);
+	virtio_mmio_serve(&mmio, 1);
+	ck_assert_uint_eq(device.served, _i == 4 || _i == 5);
+}
+END_TEST
+
+START_TEST(a_driver_that_refills_for_ever_is_put_off)
+{
+	start();
+	device.verdict = 1;
+	virtio_mmio_serve(&mmio, 1);
+	ck_assert_uint_eq(device.served, VIRTIO_MMIO_BURST);
+	ck_assert(rung(1) && !rung(0));
+}
+END_TEST
+
+START_TEST(a_long_burst_is_reported_in_batches)
+{
+	start();
+	for (uint16_t i = 0; i < SIZE; i++)
+		offer(i);
+	virtio_mmio_serve(&mmio, 1);
+	ck_assert_uint_eq(raises, SIZE / VIRTIO_MMIO_INTERRUPT_BATCH);
+}
+END_TEST
+
+static void *io_thread(void *arg)
+{
+	(void)arg;
+	virtio_mmio_serve(&mmio, 1);
+	return NULL;
+}
+
+START_TEST(interrupts_and_notifications_do_not_wait_for_a_request)
+{
+	pthread_t io;
+
+	start();
+	device.wait = true;
+	ck_assert_int_eq(pthread_create(&io, NULL, io_thread, NULL), 0);
+	sem_wait(&device.arrived);
+	/* The device holds its lock here: taking it would hang, and the test's timeout would end it. */
+	ck_assert_uint_eq(get(VIRTIO_MMIO_INTERRUPT_STATUS), 0);
+	put(VIRTIO_MMIO_INTERRUPT_ACK, 3);
+	put(VIRTIO_MMIO_QUEUE_NOTIFY, 1);
+	ck_assert(rung(1));
+	device.wait = false;
+	sem_post(&device.go);
+	pthread_join(io, NULL);
+}
+END_TEST
+
+static void *reset_thread(void *arg)
+{
+	(void)arg;
+	put(VIRTIO_MMIO_STATUS, 0);
+	return NULL;
+}
+
+START_TEST(a_reset_waits_for_one_request_at_most)
+{
+	pthread_t io, vcpu;
+
+	start();
+	device.wait = true;
+	device.verdict = 1; /* there is always one more */
+	ck_assert_int_eq(pthread_create(&io, NULL, io_thread, NULL), 0);
+	sem_wait(&device.arrived);
+	ck_assert_int_eq(pthread_create(&vcpu, NULL, reset_thread, NULL), 0);
+	/* The resetting vCPU waits for `lock` when it has `turn`. */
+	while (pthread_mutex_trylock(&mmio.turn) == 0) {
+		pthread_mutex_unlock(&mmio.turn);
+		sched_yield();
+	}
+	for (unsigned i = 0; i < VIRTIO_MMIO_BURST; i++)
+		sem_post(&device.go);
+	pthread_join(vcpu, NULL);
+	pthread_join(io, NULL);
+	ck_assert_uint_eq(device.served, 1);
+	ck_assert_uint_eq(device.resets, 1);
+}
+END_TEST
+
+TCase *virtio_mmio_serve_tcase(void)
+{
+	TCase *tc = tcase_create("serve");
+
+	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_add_test(tc, requests_are_served_and_raise_the_line_until_acknowledged);
+	tcase_add_test(tc, each_cause_raises_the_line_and_so_does_one_that_is_left);
+	tcase_add_test(tc, an_interrupt_during_an_acknowledge_is_not_lost);
+	tcase_add_test(tc, notifications_are_off_while_requests_are_served_and_none_is_lost);
+	tcase_add_test(tc, a_driver_that_wants_no_interrupt_gets_none);
+	tcase_add_test(tc, a_queue_that_lies_needs_reset_and_is_served_no_more);
+	tcase_add_loop_test(tc, a_reset_works_in_every_state, 0, 8);
+	tcase_add_loop_test(tc, a_device_is_served_only_while_its_driver_is_ok, 0, 8);
+	tcase_add_test(tc, a_driver_that_refills_for_ever_is_put_off);
+	tcase_add_test(tc, a_long_burst_is_reported_in_batches);
+	tcase_add_test(tc, interrupts_and_notifications_do_not_wait_for_a_request);
+	tcase_add_test(tc, a_reset_waits_for_one_request_at_most);
+	return tc;
+}

@@ -1,0 +1,92 @@
+/*
+ * The virtio-mmio transport, version 2 (virtio 1.2, 4.2): the register file in front of a virtio
+ * device.
+ *
+ * vCPU threads enter it through the bus, the I/O thread through virtio_mmio_serve(). The registers that an
+ * interrupt handler or a notification touches (InterruptStatus, InterruptACK, QueueNotify) take no lock, so
+ * that a vCPU never waits there for a disk; all others take `lock`.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "bus/bus.h"
+#include "bus/doorbell.h"
+#include "bus/irq.h"
+#include "virtio/virtio_device.h"
+#include "virtio/virtqueue.h"
+
+/* The doorbell register: the machine hangs ioeventfds on it, 32 bits wide, the queue's index as data. */
+#ifndef VIRTIO_MMIO_QUEUE_NOTIFY /* <linux/virtio_mmio.h> has the same */
+#define VIRTIO_MMIO_QUEUE_NOTIFY 0x050
+#endif
+
+/* Requests that virtio_mmio_serve() does before it lets other queues of its thread have a turn. */
+#define VIRTIO_MMIO_BURST 256
+/* ... and those it does before it tells the driver of them while there are more to do. */
+#define VIRTIO_MMIO_INTERRUPT_BATCH 16
+
+struct virtio_mmio_config {
+	const struct guest_memory *mem;
+	const struct virtio_device_ops *ops;
+	void *dev;
+	/*
+	 * Set to "interrupt_status is not 0" for each new cause and after each acknowledgement. So every
+	 * set(true) may be an edge of its own as well: none is missing as long as the pin is not masked.
+	 */
+	struct irq_line irq;
+	/* One a queue; rung where KVM's ioeventfd did not take the guest's write. Copied. */
+	const struct doorbell *doorbells;
+};
+
+/* What the guest can see and set: no pointers. */
+struct virtio_mmio_state {
+	uint32_t status;
+	uint32_t device_features_sel;
+	uint32_t driver_features_sel;
+	uint32_t queue_sel;
+	uint64_t driver_features;
+	struct virtqueue_config queues[VIRTIO_QUEUES_MAX];
+};
+
+/* Counts since the start, resets included; any thread may read them. */
+struct virtio_mmio_stats {
+	_Atomic uint64_t notifications; /* QueueNotify writes that no ioeventfd took */
+	_Atomic uint64_t interrupts;    /* causes given to the driver */
+	_Atomic uint64_t broken;        /* times the device set DEVICE_NEEDS_RESET */
+};
+
+struct virtio_mmio {
+	struct virtio_mmio_config config; /* constant, as are the next two */
+	struct doorbell doorbells[VIRTIO_QUEUES_MAX];
+	uint64_t offered; /* feature bits */
+
+	atomic_uint interrupt_status; /* VIRTIO_MMIO_INT_*; any thread */
+	struct virtio_mmio_stats stats;
+
+	/*
+	 * `turn` is taken before `lock` and given back once `lock` is held: who waits for `lock` is
+	 * next, and the I/O thread, which takes it again at once for each request, cannot overtake.
+	 */
+	pthread_mutex_t turn;
+	pthread_mutex_t lock; /* guards all below and every call of config.ops */
+	struct virtio_mmio_state state;
+	struct virtqueue queues[VIRTIO_QUEUES_MAX];
+};
+
+extern const struct bus_ops virtio_mmio_bus_ops; /* dev: a struct virtio_mmio; VIRTIO_MMIO_SIZE bytes */
+
+/* The device comes up reset. -EINVAL: the device's queues are too many or too large. */
+int virtio_mmio_init(struct virtio_mmio *mmio, const struct virtio_mmio_config *config);
+
+/* After the vCPU and I/O threads are gone. */
+void virtio_mmio_fini(struct virtio_mmio *mmio);
+
+/*
+ * The I/O thread, after it cleared the queue's doorbell: serves queue `index` until it is empty and
+ * tells the driver if it wants that. After VIRTIO_MMIO_BURST requests it rings the doorbell again
+ * and returns.
+ */
+void virtio_mmio_serve(struct virtio_mmio *mmio, unsigned index);
