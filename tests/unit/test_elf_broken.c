@@ -1,0 +1,253 @@
+/* The ELF loader: a table of files that lie, and random damage. None may be loaded, and none may crash us. */
+#include "elf_fixture.h"
+
+#include <errno.h>
+
+static struct elf_fixture f;
+
+/* Two segments and a note; the second segment is the high one. */
+static void setup(void)
+{
+	const struct elf_build build = {
+		.segments = {{.paddr = 0x100000, .bytes = "first segment", .filesz = 13, .bss = 0x100},
+			{.paddr = 0x200000, .bytes = "second", .filesz = 6}},
+		.segment_count = 2,
+		.entry = 0x100000,
+		.pvh = true,
+		.pvh_entry = 0x100000,
+	};
+
+	elf_fixture_setup(&f);
+	elf_fixture_build(&f, &build);
+}
+
+static void teardown(void)
+{
+	elf_fixture_teardown(&f);
+}
+
+enum part { HEADER, SEGMENT0, SEGMENT1, NOTE_SEGMENT, NOTE };
+
+#define IN_HEADER(field) HEADER, offsetof(Elf64_Ehdr, field), sizeof(((Elf64_Ehdr *)0)->field)
+#define IN_IDENT(index)  HEADER, index, 1
+#define IN(part, field)  part, offsetof(Elf64_Phdr, field), sizeof(((Elf64_Phdr *)0)->field)
+#define IN_NOTE(offset)  NOTE, offset, 4
+
+/* Up to two fields are overwritten in a good file; what the message must say. */
+static const struct {
+	struct {
+		enum part part;
+		size_t offset, size;
+		uint64_t value;
+	} lies[2];
+	const char *why;
+} broken[] = {
+	/* clang-format off */
+	{{{IN_IDENT(EI_CLASS), ELFCLASS32}}, "32-bit"},
+	{{{IN_IDENT(EI_CLASS), 0}}, "32-bit"},
+	{{{IN_IDENT(EI_DATA), ELFDATA2MSB}}, "another machine"},
+	{{{IN_HEADER(e_machine), EM_386}}, "another machine"},
+	{{{IN_HEADER(e_machine), EM_AARCH64}}, "another machine"},
+	{{{IN_HEADER(e_type), ET_DYN}}, "-no-pie"},
+	{{{IN_HEADER(e_type), ET_REL}}, "ET_EXEC"},
+	{{{IN_HEADER(e_type), ET_CORE}}, "ET_EXEC"},
+	{{{IN_HEADER(e_type), 0xffff}}, "ET_EXEC"},
+	{{{IN_HEADER(e_phnum), 0}}, "without program headers"},
+	{{{IN_HEADER(e_phnum), 65}}, "more than 64"},
+	{{{IN_HEADER(e_phnum), 0xffff}}, "more than 64"},
+	{{{IN_HEADER(e_phnum), 64}}, "truncated: the program header table"},
+	{{{IN_HEADER(e_phentsize), 0}}, "without program headers"},
+	{{{IN_HEADER(e_phentsize), 55}}, "without program headers"},
+	{{{IN_HEADER(e_phentsize), 57}}, "without program headers"},
+	{{{IN_HEADER(e_phentsize), 32}}, "without program headers"},
+	{{{IN_HEADER(e_phentsize), 0xffff}}, "without program headers"},
+	{{{IN_HEADER(e_phoff), 4096}}, "truncated: the program header table"},
+	{{{IN_HEADER(e_phoff), UINT64_MAX}}, "truncated: the program header table"},
+	{{{IN_HEADER(e_phoff), UINT64_MAX - 167}}, "truncated: the program header table"},
+	{{{IN_HEADER(e_phoff), INT64_MAX}}, "truncated: the program header table"},
+	/* The file's bytes */
+	{{{IN(SEGMENT0, p_offset), 4096}}, "truncated: segment 0"},
+	{{{IN(SEGMENT0, p_offset), UINT64_MAX}}, "truncated: segment 0"},
+	{{{IN(SEGMENT0, p_offset), UINT64_MAX - 12}}, "truncated: segment 0"},
+	{{{IN(SEGMENT0, p_offset), INT64_MAX}}, "truncated: segment 0"},
+	{{{IN(SEGMENT0, p_filesz), 4096}, {IN(SEGMENT0, p_memsz), 4096}}, "truncated: segment 0"},
+	{{{IN(SEGMENT0, p_filesz), UINT64_MAX}, {IN(SEGMENT0, p_memsz), UINT64_MAX}}, "truncated"},
+	{{{IN(SEGMENT0, p_filesz), 0x10e}}, "larger in the file than in memory"},
+	{{{IN(SEGMENT1, p_memsz), 5}}, "segment 1 is larger in the file than in memory"},
+	{{{IN(SEGMENT1, p_memsz), 0}}, "segment 1 is larger in the file than in memory"},
+	/* Guest memory */
+	{{{IN(SEGMENT0, p_paddr), 0}}, "below 1 MiB"},
+	{{{IN(SEGMENT0, p_paddr), 0xfffff}}, "below 1 MiB"},
+	{{{IN(SEGMENT0, p_paddr), BOOT_FDT_BASE}}, "below 1 MiB"},
+	{{{IN(SEGMENT0, p_paddr), FIXTURE_LOW}}, "outside guest memory"},
+	{{{IN(SEGMENT0, p_paddr), FIXTURE_LOW - 0x10c}}, "outside guest memory"},
+	{{{IN(SEGMENT0, p_paddr), VIRTIO_MMIO_BASE}}, "outside guest memory"},
+	{{{IN(SEGMENT0, p_paddr), HOLE_END - 1}}, "outside guest memory"},
+	{{{IN(SEGMENT0, p_paddr), HOLE_END + FIXTURE_HIGH}}, "outside guest memory"},
+	{{{IN(SEGMENT0, p_paddr), UINT64_MAX}}, "outside guest memory"},
+	{{{IN(SEGMENT0, p_paddr), UINT64_MAX - 0x10c}}, "outside guest memory"},
+	{{{IN(SEGMENT0, p_memsz), FIXTURE_LOW}}, "outside guest memory"},
+	{{{IN(SEGMENT0, p_memsz), UINT64_MAX}}, "outside guest memory"},
+	{{{IN(SEGMENT0, p_memsz), UINT64_MAX - 0xfffff}}, "outside guest memory"},
+	{{{IN(SEGMENT0, p_memsz), HOLE_END}}, "outside guest memory"},
+	/* Overlaps */
+	{{{IN(SEGMENT1, p_paddr), 0x100000}}, "segments 0 and 1 overlap"},
+	{{{IN(SEGMENT1, p_paddr), 0x10010c}}, "segments 0 and 1 overlap"},
+	{{{IN(SEGMENT0, p_memsz), 0x100001}}, "segments 0 and 1 overlap"},
+	{{{IN(SEGMENT0, p_paddr), 0x200005}}, "segments 0 and 1 overlap"},
+	/* Nothing to load */
+	{{{IN(SEGMENT0, p_type), PT_NULL}, {IN(SEGMENT1, p_type), PT_DYNAMIC}}, "nothing to load"},
+	{{{IN_HEADER(e_phoff), 0}}, ""},
+	/* Entries */
+	{{{IN_NOTE(16), 0}}, "the PVH entry point 0x0 lies in none"},
+	{{{IN_NOTE(16), 0x10010d}}, "the PVH entry point 0x10010d lies in none"},
+	{{{IN_NOTE(16), UINT32_MAX}}, "the PVH entry point 0xffffffff lies in none"},
+	{{{IN_NOTE(8), 17}, {IN_HEADER(e_entry), 0}}, "the entry point 0x0 lies in none"},
+	{{{IN_NOTE(8), 17}, {IN_HEADER(e_entry), 0x200006}}, "the entry point 0x200006 lies in none"},
+	{{{IN_NOTE(8), 17}, {IN_HEADER(e_entry), UINT64_MAX}}, "lies in none"},
+	{{{IN(NOTE_SEGMENT, p_offset), 4096}}, "truncated: the notes"},
+	{{{IN(NOTE_SEGMENT, p_offset), UINT64_MAX}}, "truncated: the notes"},
+	{{{IN(NOTE_SEGMENT, p_filesz), 4096}}, "truncated: the notes"},
+	/* clang-format on */
+};
+
+static uint8_t *part_at(enum part part)
+{
+	size_t at = f.layout.phdrs;
+
+	if (part == HEADER)
+		return f.file;
+	if (part == NOTE)
+		return f.file + f.layout.note;
+	return f.file + at + (part - SEGMENT0) * sizeof(Elf64_Phdr);
+}
+
+static void expect_refused(const char *why)
+{
+	struct elf_kernel before = f.kernel;
+
+	ck_assert_int_lt(elf_fixture_load(&f, f.size), 0);
+	ck_assert_int_eq(f.error.kind, ERROR_IMAGE);
+	ck_assert_msg(!strncmp(f.error.text, "kernel.elf: ", 12), "%s", f.error.text);
+	ck_assert_msg(strstr(f.error.text, why), "'%s' is not '%s'", f.error.text, why);
+	ck_assert_mem_eq(&f.kernel, &before, sizeof(before));
+}
+
+START_TEST(file_that_lies_is_refused_with_the_reason)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(broken[_i].lies); i++) {
+		if (broken[_i].lies[i].size)
+			store_le(part_at(broken[_i].lies[i].part) + broken[_i].lies[i].offset,
+				broken[_i].lies[i].value, (unsigned)broken[_i].lies[i].size);
+	}
+	expect_refused(broken[_i].why);
+}
+END_TEST
+
+/* The table above proves something only if the file was good before. */
+START_TEST(same_file_untouched_is_loaded)
+{
+	ck_assert_int_eq(elf_fixture_load(&f, f.size), 0);
+	ck_assert_uint_eq(f.kernel.pvh_entry, 0x100000);
+}
+END_TEST
+
+/* Notes that lie make no PVH kernel of it; the 64-bit entry is still good. */
+static const struct {
+	uint32_t namesz, descsz;
+} note_lies[] = {{UINT32_MAX, 4}, {UINT32_MAX - 3, 4}, {4, UINT32_MAX}, {4, UINT32_MAX - 3},
+	{UINT32_MAX, UINT32_MAX}, {0x80000000, 0x80000000}, {4, 5}, {8, 4}, {9, 0}, {0, 0}, {4, 0}, {0, 4},
+	{5, 4}, {0x7fffffff, 4}, {4, 0x7fffffff}};
+
+START_TEST(note_that_lies_is_no_note)
+{
+	store_le(f.file + f.layout.note, note_lies[_i].namesz, 4);
+	store_le(f.file + f.layout.note + 4, note_lies[_i].descsz, 4);
+	ck_assert_int_eq(elf_fixture_load(&f, f.size), 0);
+	ck_assert(!f.kernel.has_pvh_entry);
+	ck_assert_uint_eq(f.kernel.entry, 0x100000);
+}
+END_TEST
+
+START_TEST(note_segment_cut_anywhere_is_no_note)
+{
+	for (uint64_t size = 0; size < 20; size++) {
+		store_le(part_at(NOTE_SEGMENT) + offsetof(Elf64_Phdr, p_filesz), size, 8);
+		ck_assert_int_eq(elf_fixture_load(&f, f.size), 0);
+		ck_assert(!f.kernel.has_pvh_entry);
+	}
+}
+END_TEST
+
+START_TEST(file_cut_anywhere_is_truncated)
+{
+	for (size_t size = 1; size < f.size; size++) {
+		ck_assert_msg(elf_fixture_load(&f, size) == -EIO, "%zu bytes: %s", size, f.error.text);
+		ck_assert_ptr_nonnull(strstr(f.error.text, "truncated"));
+	}
+}
+END_TEST
+
+/* Linux's 64-bit protocol has the first 4 GiB mapped: a kernel cannot begin above. */
+START_TEST(entry_that_no_page_table_maps_is_refused)
+{
+	store_le(f.file + f.layout.note + 8, 17, 4);
+	store_le(part_at(SEGMENT1) + offsetof(Elf64_Phdr, p_paddr), HOLE_END, 8);
+	store_le(part_at(HEADER) + offsetof(Elf64_Ehdr, e_entry), HOLE_END, 8);
+	expect_refused("entry point");
+}
+END_TEST
+
+static uint32_t seed;
+
+/* Numerical Recipes' generator: the same damage on every machine. */
+static uint32_t next_random(void)
+{
+	seed = seed * 1664525 + 1013904223;
+	return seed >> 8;
+}
+
+/* Mostly in the headers, where it hurts; ASan and the guards of guest memory are the judges. */
+START_TEST(random_damage_never_crashes_and_never_leaves_guest_memory)
+{
+	uint8_t good[FIXTURE_FILE];
+	unsigned refused = 0, loaded = 0;
+
+	memcpy(good, f.file, f.size);
+	for (unsigned round = 0; round < 4000; round++) {
+		unsigned flips = next_random() % 4 + 1;
+		int err;
+
+		memcpy(f.file, good, f.size);
+		while (flips--)
+			f.file[next_random() % f.size] ^= (uint8_t)(1u << next_random() % 8);
+		memset(&f.error, 0, sizeof(f.error));
+		err = elf_fixture_load(&f, next_random() % 8 ? f.size : next_random() % f.size + 1);
+		refused += err < 0;
+		loaded += !err;
+		ck_assert_int_le(err, 0);
+		ck_assert_int_eq(f.error.kind, err ? ERROR_IMAGE : ERROR_NONE);
+		if (!err && f.kernel.has_pvh_entry)
+			ck_assert_ptr_nonnull(elf_fixture_at(&f, f.kernel.pvh_entry));
+	}
+	/* Both must happen, or the damage is too light or too heavy to show anything. */
+	ck_assert_uint_gt(refused, 1000);
+	ck_assert_uint_gt(loaded, 200);
+}
+END_TEST
+
+TCase *elf_broken_tcase(void)
+{
+	TCase *tcase = tcase_create("broken ELF files");
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_set_timeout(tcase, 60);
+	tcase_add_test(tcase, same_file_untouched_is_loaded);
+	tcase_add_loop_test(tcase, file_that_lies_is_refused_with_the_reason, 0, ARRAY_SIZE(broken));
+	tcase_add_loop_test(tcase, note_that_lies_is_no_note, 0, ARRAY_SIZE(note_lies));
+	tcase_add_test(tcase, note_segment_cut_anywhere_is_no_note);
+	tcase_add_test(tcase, file_cut_anywhere_is_truncated);
+	tcase_add_test(tcase, entry_that_no_page_table_maps_is_refused);
+	tcase_add_test(tcase, random_damage_never_crashes_and_never_leaves_guest_memory);
+	return tcase;
+}

@@ -1,0 +1,157 @@
+#include "loader/loader.h"
+
+#include <elf.h>
+#include <errno.h>
+
+#include "loader/elf.h"
+#include "loader/image.h"
+#include "memory/guest_memory.h"
+#include "util/bytes.h"
+#include "util/error.h"
+#include "util/size.h"
+#include "x86/boot_params.h"
+#include "x86/e820.h"
+#include "x86/layout.h"
+#include "x86/page_tables.h"
+#include "x86/pvh.h"
+
+const char *kernel_format_name(enum kernel_format format)
+{
+	return format == KERNEL_ELF_PVH ? "ELF64 with a PVH note" : "ELF64, 64-bit entry";
+}
+
+/* Kernels that cannot be booted, but can be told apart: their users get to know what to do. */
+static const struct {
+	unsigned offset;
+	unsigned len;
+	const char *magic;
+	const char *advice;
+} foreign_formats[] = {
+	{0x202, 4, "HdrS", "a Linux bzImage, which this version cannot boot; use its vmlinux (ELF)"},
+	{0, 2, "\x1f\x8b", "compressed by gzip; unpack it with gunzip"},
+	{0, 6, "\xfd\x37zXZ\0", "compressed by xz; unpack it with unxz"},
+	{0, 4, "\x28\xb5\x2f\xfd", "compressed by zstd; unpack it with unzstd"},
+	{0, 3, "BZh", "compressed by bzip2; unpack it with bunzip2"},
+	{0, 2, "MZ", "a PE (EFI) executable; use the kernel's ELF file"},
+	{0, 2, "#!", "a script"},
+};
+
+static int refuse(const struct image *image, const uint8_t *head, size_t len, struct error *error)
+{
+	unsigned i;
+
+	for (i = 0; i < ARRAY_SIZE(foreign_formats); i++) {
+		if (foreign_formats[i].offset + foreign_formats[i].len <= len &&
+			!memcmp(head + foreign_formats[i].offset, foreign_formats[i].magic,
+				foreign_formats[i].len)) {
+			return error_set(error, ERROR_IMAGE, -ENOEXEC, "%s: %s", image->name,
+				foreign_formats[i].advice);
+		}
+	}
+	return error_set(error, ERROR_IMAGE, -ENOEXEC,
+		"%s: not a kernel that lodge can boot: no ELF magic at its start", image->name);
+}
+
+int loader_load_kernel(const struct image *image, const struct guest_memory *mem,
+	struct loaded_kernel *ret_kernel, struct error *error)
+{
+	uint8_t head[0x210];
+	size_t len = MIN(image->size, sizeof(head));
+	struct elf_kernel elf;
+	int err = image_read(image, 0, head, len, "the first bytes", error);
+
+	if (err)
+		return err;
+	if (len < SELFMAG || memcmp(head, ELFMAG, SELFMAG))
+		return refuse(image, head, len, error);
+	err = elf_load(image, mem, &elf, error);
+	if (err)
+		return err;
+	*ret_kernel = (struct loaded_kernel){
+		.format = elf.has_pvh_entry ? KERNEL_ELF_PVH : KERNEL_ELF_LINUX64,
+		.entry = elf.has_pvh_entry ? elf.pvh_entry : elf.entry,
+		.end = elf.end,
+	};
+	return 0;
+}
+
+int loader_load_initrd(const struct image *image, const struct guest_memory *mem,
+	const struct loaded_kernel *kernel, uint64_t *ret_base, struct error *error)
+{
+	uint64_t top = mem->regions[0].gpa + mem->regions[0].size;
+	uint64_t bottom = MAX(align_up(kernel->end, 0x1000), RAM_HIGH);
+	uint64_t base = align_down(top - MIN(image->size, top), 0x1000);
+	char text[SIZE_TEXT_MAX];
+	int err;
+
+	if (base < bottom) {
+		return error_set(error, ERROR_IMAGE, -ENOMEM,
+			"%s: an initrd of %s does not fit behind the kernel; give the guest more memory "
+			"with -m",
+			image->name, size_format(image->size, text));
+	}
+	err = image_read(image, 0, guest_memory_at(mem, base, image->size), image->size, "the initrd", error);
+	if (!err)
+		*ret_base = base;
+	return err;
+}
+
+static uint64_t write_start_info(const struct boot_data *data, const struct e820_entry *map,
+	unsigned map_count, const struct guest_memory *mem)
+{
+	/* Linux takes the first module for its initrd, so that has its place even where there is none. */
+	const struct pvh_module modules[] = {
+		{.base = data->initrd_base, .size = data->initrd_size},
+		{.base = BOOT_FDT_BASE, .size = data->fdt_size, .name = "fdt"},
+	};
+	const struct pvh_config config = {
+		.cmdline = BOOT_CMDLINE_BASE,
+		.map = map,
+		.map_count = map_count,
+		.modules = modules,
+		.module_count = ARRAY_SIZE(modules),
+	};
+
+	pvh_start_info_build(
+		&config, guest_memory_at(mem, BOOT_START_INFO, BOOT_START_SIZE), BOOT_START_INFO);
+	return BOOT_START_INFO;
+}
+
+static uint64_t write_boot_params(const struct boot_data *data, const struct e820_entry *map,
+	unsigned map_count, const struct guest_memory *mem)
+{
+	const struct boot_params_config config = {
+		.cmdline = BOOT_CMDLINE_BASE,
+		.cmdline_len = (uint32_t)strlen(data->cmdline),
+		.initrd_base = (uint32_t)data->initrd_base,
+		.initrd_size = (uint32_t)data->initrd_size,
+		.map = map,
+		.map_count = map_count,
+	};
+
+	boot_params_build(&config, guest_memory_at(mem, BOOT_PARAMS_BASE, BOOT_PARAMS_SIZE));
+	return BOOT_PARAMS_BASE;
+}
+
+int loader_write_boot_data(const struct boot_data *data, const struct loaded_kernel *kernel,
+	const struct guest_memory *mem, struct boot_state *ret_state)
+{
+	struct boot_state state = {.rip = kernel->entry, .rsp = BOOT_STACK_TOP};
+	struct e820_entry map[E820_ENTRIES_MAX];
+	uint64_t low = mem->regions[0].size;
+	unsigned count = e820_build(map, low, guest_memory_size(mem) - low);
+	int err = guest_memory_write(mem, BOOT_CMDLINE_BASE, data->cmdline, strlen(data->cmdline) + 1);
+
+	if (err)
+		return err;
+	if (kernel->format == KERNEL_ELF_PVH) {
+		state.mode = BOOT_PROTECTED_32;
+		state.rbx = write_start_info(data, map, count, mem);
+	} else {
+		state.mode = BOOT_LONG_64;
+		state.rsi = write_boot_params(data, map, count, mem);
+		page_tables_build(guest_memory_at(mem, BOOT_PAGES_BASE, BOOT_PAGES_SIZE), BOOT_PAGES_BASE);
+	}
+	*ret_state = state;
+	return 0;
+}
