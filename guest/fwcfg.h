@@ -1,0 +1,5 @@
+/* QEMU's fw_cfg (QEMU docs/specs/fw_cfg): only to fetch the device tree. */
+#pragma once
+
+/* The tree, or NULL: no fw_cfg, no such file, too large. */
+const void *fwcfg_read_fdt(void);
