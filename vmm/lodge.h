@@ -1,0 +1,223 @@
+/*
+ * liblodge: virtual machines on Linux KVM, as a library.
+ *
+ *     struct lodge_config config;
+ *     struct lodge_vm *vm;
+ *     struct lodge_result result;
+ *     struct lodge_error error;
+ *
+ *     lodge_config_init(&config);
+ *     config.append = "run=selftest";
+ *     if (lodge_vm_new(&config, &vm, &error) < 0)
+ *             return error.status;
+ *     lodge_vm_run(vm, &result);
+ *     lodge_vm_free(vm);
+ *     return result.status;
+ *
+ * The library keeps no global state, prints nothing and never exits: any number of VMs may live in one
+ * process, each on a thread of its own. Functions return 0 or a negative errno.
+ */
+#ifndef LODGE_H
+#define LODGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define LODGE_API __attribute__((visibility("default")))
+
+/* How a run ended; lodge_outcome_name() has the words. docs/exit-status.md is the contract. */
+enum lodge_outcome {
+	LODGE_POWEROFF,
+	LODGE_GUEST_EXIT,
+	LODGE_USAGE,
+	LODGE_HOST,
+	LODGE_IMAGE,
+	LODGE_VMM_ERROR,
+	LODGE_RESET,
+	LODGE_TRIPLE_FAULT,
+	LODGE_KVM_INTERNAL_ERROR,
+	LODGE_PANIC,
+	LODGE_TIMEOUT,
+	LODGE_STOPPED,
+};
+
+/* The same as exit statuses; 1 to 99 are the guest's own. */
+enum lodge_status {
+	LODGE_STATUS_POWEROFF = 0,
+	LODGE_STATUS_GUEST_MAX = 99,
+	LODGE_STATUS_USAGE = 100,
+	LODGE_STATUS_HOST = 101,
+	LODGE_STATUS_IMAGE = 102,
+	LODGE_STATUS_VMM_ERROR = 103,
+	LODGE_STATUS_RESET = 110,
+	LODGE_STATUS_TRIPLE_FAULT = 111,
+	LODGE_STATUS_KVM_INTERNAL_ERROR = 112,
+	LODGE_STATUS_PANIC = 113,
+	LODGE_STATUS_TIMEOUT = 114,
+	LODGE_STATUS_STOPPED = 115,
+};
+
+struct lodge_error {
+	int status;     /* LODGE_STATUS_USAGE, _HOST, _IMAGE or _VMM_ERROR */
+	char text[512]; /* one line for a person: what failed, on what, why, what to do */
+};
+
+#define LODGE_DISKS_MAX 8
+#define LODGE_CPUS_MAX  64
+
+struct lodge_disk {
+	const char *path; /* a raw image or block device; NULL: a scratch disk in memory, gone with the VM */
+	uint64_t size;    /* bytes, of a scratch disk only; 0: 16 MiB */
+	const char *serial; /* up to 20 bytes for GET_ID; NULL: "lodge-0", "lodge-1" ... */
+	bool read_only;
+	bool direct; /* O_DIRECT: past the host's page cache */
+};
+
+enum lodge_trace {
+	LODGE_TRACE_PIO = 1 << 0,
+	LODGE_TRACE_MMIO = 1 << 1,
+	LODGE_TRACE_IRQ = 1 << 2,
+	LODGE_TRACE_VIRTIO = 1 << 3,
+	LODGE_TRACE_EXIT = 1 << 4,
+};
+
+/*
+ * What a VM is made of. Fill it with lodge_config_init(), then change what you want. Strings and descriptors
+ * stay the caller's and must outlive the VM; descriptors are never closed, nor their flags changed.
+ */
+struct lodge_config {
+	const char *kernel; /* ELF64 file; NULL: lodger, the kernel that is built into the library */
+	const char *initrd; /* NULL: none */
+	const char *append; /* the kernel's command line; NULL: empty */
+	uint64_t memory;    /* bytes, a multiple of 4096, 16 MiB to 1 TiB */
+	unsigned cpus;      /* 1 to LODGE_CPUS_MAX */
+	const struct lodge_disk *disks;
+	unsigned disk_count;  /* up to LODGE_DISKS_MAX */
+	int console_in;       /* what the guest's serial port receives; -1: nothing */
+	int console_out;      /* where it sends to; -1: nowhere (the result keeps the last lines) */
+	bool console_escape;  /* Ctrl-A x on console_in stops the guest, Ctrl-A a sends Ctrl-A */
+	uint64_t timeout_ms;  /* 0: none */
+	bool qemu_debug_exit; /* the debug-exit port reports (code << 1) | 1, as QEMU's does */
+	bool pit;             /* an i8254 timer */
+	bool overcommit;      /* allow more memory than the host has */
+	unsigned trace;       /* LODGE_TRACE_..., or-ed together */
+	int trace_fd;
+	int stop_fd;            /* stops the VM when it becomes readable; -1: none */
+	const char *kvm_device; /* NULL: /dev/kvm */
+};
+
+#define LODGE_CODE_MAX    16
+#define LODGE_CONSOLE_MAX 2048
+#define LODGE_COUNTS_MAX  40
+
+struct lodge_count {
+	const char *name; /* static */
+	uint64_t count;
+};
+
+struct lodge_disk_stats {
+	uint64_t reads, writes, flushes, discards, others, errors;
+	uint64_t bytes_read, bytes_written;
+};
+
+/* The state of the vCPU that ended a run by a fault. */
+struct lodge_registers {
+	unsigned cpu;
+	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp;
+	uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
+	uint64_t rip, rflags, cr0, cr2, cr3, cr4, efer;
+	uint16_t cs, ss, ds, es;
+	uint8_t code[LODGE_CODE_MAX]; /* the bytes at rip */
+	unsigned code_len;            /* 0: rip is not mapped */
+};
+
+/* What the guest did. */
+struct lodge_result {
+	enum lodge_outcome outcome;
+	int status; /* the exit status that goes with it */
+	bool has_guest_code;
+	uint32_t guest_code; /* what was written to the debug-exit port, whole */
+	char message[512];   /* on failures: one line for a person; else empty */
+	uint64_t run_us;     /* from the first instruction on */
+	/* Phases of the set-up, in microseconds. */
+	struct lodge_count setup_us[LODGE_COUNTS_MAX];
+	unsigned setup_count;
+	/* Exits to user space, of all vCPUs. */
+	struct lodge_count exits[LODGE_COUNTS_MAX]; /* by reason */
+	unsigned exit_count;
+	struct lodge_count devices[LODGE_COUNTS_MAX]; /* by device; "unclaimed" for the rest */
+	unsigned device_count;
+	struct lodge_disk_stats disks[LODGE_DISKS_MAX];
+	unsigned disk_count;
+	uint64_t console_bytes_in, console_bytes_out;
+	uint64_t peak_rss;         /* bytes, of the whole process, guest memory included */
+	const char *kernel_format; /* static, such as "ELF64 with a PVH note"; NULL: none was loaded */
+	bool has_registers;        /* after a triple fault and a KVM error */
+	struct lodge_registers registers;
+	char console_tail[LODGE_CONSOLE_MAX]; /* the last of what the guest printed, NUL-terminated */
+};
+
+struct lodge_vm;
+
+/* The default: lodger, 128 MiB, one CPU, no disk, no console, no timeout. */
+LODGE_API void lodge_config_init(struct lodge_config *config);
+
+/*
+ * Makes a VM: opens and checks all it needs, and loads the kernel. *ret_vm is the caller's to free. On
+ * failure *ret_error (may be NULL) says why.
+ */
+LODGE_API int lodge_vm_new(
+	const struct lodge_config *config, struct lodge_vm **ret_vm, struct lodge_error *ret_error);
+
+/*
+ * Runs the VM to its end, once; the caller's thread serves the console meanwhile. Always fills *ret_result,
+ * and returns 0 unless lodge itself failed (-errno, outcome LODGE_VMM_ERROR).
+ */
+LODGE_API int lodge_vm_run(struct lodge_vm *vm, struct lodge_result *ret_result);
+
+/* Ends a run, also one that has not begun. Any thread and signal handlers. */
+LODGE_API void lodge_vm_stop(struct lodge_vm *vm);
+
+/* Frees a VM that does not run. NULL is fine. */
+LODGE_API void lodge_vm_free(struct lodge_vm *vm);
+
+/* Writes a result as one JSON object to fd: 0 or -errno. */
+LODGE_API int lodge_report_write(const struct lodge_result *result, int fd);
+
+/* The report of a VM that could not be made. */
+LODGE_API void lodge_result_from_error(const struct lodge_error *error, struct lodge_result *ret_result);
+
+/* "poweroff", "guest-exit", ...: the report's "outcome". */
+LODGE_API const char *lodge_outcome_name(enum lodge_outcome outcome);
+
+struct lodge_capability {
+	const char *name; /* KVM's, without KVM_CAP_ */
+	const char *use;  /* what lodge does with it */
+	bool required;
+	int value; /* 0: absent */
+};
+
+struct lodge_host {
+	struct lodge_capability capabilities[LODGE_COUNTS_MAX];
+	unsigned capability_count;
+	unsigned max_cpus;    /* of one VM: lodge's or KVM's limit, the lower one */
+	uint64_t max_memory;  /* of one VM, without overcommit: what the host has */
+	uint64_t lodger_size; /* bytes of the built-in kernel */
+	char kvm_module[32];  /* "kvm_intel", "kvm_amd", "kvm_pvm" or empty where it cannot be told */
+};
+
+/* What this host's KVM offers; path NULL: /dev/kvm. On failure *ret_error says what is missing. */
+LODGE_API int lodge_host_probe(const char *path, struct lodge_host *ret_host, struct lodge_error *ret_error);
+
+/* "0.1.0" */
+LODGE_API const char *lodge_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,209 @@
+#include "machine/board.h"
+
+#include <stddef.h>
+
+#include "memory/guest_memory.h"
+
+/* A range of addresses and the chip behind it. */
+struct board_row {
+	const char *name;       /* in traces, in the report and in the device tree */
+	const char *compatible; /* in the device tree; NULL: one more range of the row before it */
+	enum hw_space space;
+	uint64_t base;
+	uint64_t size;
+	int irq; /* IOAPIC pin; -1: none */
+	const struct bus_ops *ops;
+	size_t device; /* what the ops get: its offset in struct board */
+	/* Builds the chip: 0, ROW_ABSENT or -errno. NULL where the row before it has done so. */
+	int (*init)(struct board *board, const struct board_config *config, const struct board_row *row);
+};
+
+#define ROW_ABSENT 1 /* nothing is fitted there */
+
+static struct irq_line pin(const struct board_config *config, const struct board_row *row)
+{
+	return config->irq(config->irq_ctx, (unsigned)row->irq);
+}
+
+static int fit_com1(struct board *board, const struct board_config *config, const struct board_row *row)
+{
+	const struct uart16550_config uart = {.irq = pin(config, row), .sink = config->console};
+
+	uart16550_init(&board->com1, &uart);
+	return 0;
+}
+
+static int fit_i8042(struct board *board, const struct board_config *config, const struct board_row *row)
+{
+	const struct i8042_config i8042 = {.power = config->power, .irq = pin(config, row)};
+
+	i8042_init(&board->i8042, &i8042);
+	return 0;
+}
+
+static int fit_rtc(struct board *board, const struct board_config *config, const struct board_row *row)
+{
+	uint64_t low = config->mem->regions[0].size;
+	const struct rtc146818_config rtc = {
+		.ram_below_4g = low,
+		.ram_above_4g = guest_memory_size(config->mem) - low,
+	};
+
+	(void)row;
+	rtc146818_init(&board->rtc, &rtc);
+	return 0;
+}
+
+static int fit_debug_exit(struct board *board, const struct board_config *config, const struct board_row *row)
+{
+	const struct debug_exit_config port = {.power = config->power, .qemu = config->qemu_debug_exit};
+
+	(void)row;
+	debug_exit_init(&board->debug_exit, &port);
+	return 0;
+}
+
+static int fit_pvpanic(struct board *board, const struct board_config *config, const struct board_row *row)
+{
+	const struct pvpanic_config pvpanic = {.power = config->power};
+
+	(void)row;
+	pvpanic_init(&board->pvpanic, &pvpanic);
+	return 0;
+}
+
+static int fit_acpi_sleep(struct board *board, const struct board_config *config, const struct board_row *row)
+{
+	const struct acpi_sleep_config sleep = {.power = config->power};
+
+	(void)row;
+	acpi_sleep_init(&board->acpi_sleep, &sleep);
+	return 0;
+}
+
+static int fit_reset_control(
+	struct board *board, const struct board_config *config, const struct board_row *row)
+{
+	const struct reset_control_config reset = {.power = config->power};
+
+	(void)row;
+	reset_control_init(&board->reset_control, &reset);
+	return 0;
+}
+
+/* The slots are filled from the first one on, a disk each. */
+static int fit_disk(struct board *board, const struct board_config *config, const struct board_row *row)
+{
+	unsigned index = (unsigned)((row->base - VIRTIO_MMIO_BASE) / VIRTIO_MMIO_STRIDE);
+	struct board_slot *slot = &board->slots[index];
+	struct virtio_mmio_config mmio = {.mem = config->mem, .ops = &virtio_blk_ops, .dev = &slot->blk};
+	int err;
+
+	if (index >= config->disk_count)
+		return ROW_ABSENT;
+	err = doorbell_init(&slot->doorbell);
+	if (err)
+		return err;
+	board->slot_count = index + 1;
+	mmio.irq = pin(config, row);
+	mmio.doorbells = &slot->doorbell;
+	err = virtio_blk_init(&slot->blk, config->disks[index].block, config->disks[index].serial);
+	if (err)
+		return err;
+	return virtio_mmio_init(&slot->mmio, &mmio);
+}
+
+#define DEVICE(member) offsetof(struct board, member)
+#define NO_IRQ         -1
+
+/* clang-format off */
+#define VIRTIO_SLOT(n)                                                                               \
+	{                                                                                            \
+		"virtio_mmio", "virtio,mmio", HW_MMIO, VIRTIO_MMIO_BASE + (n) * VIRTIO_MMIO_STRIDE,  \
+			VIRTIO_MMIO_SIZE, VIRTIO_MMIO_IRQ + (n), &virtio_mmio_bus_ops,        \
+			DEVICE(slots[n].mmio), fit_disk                                              \
+	}
+
+/*
+ * The machine, wired. A new chip is a row here, a function above that gives it its handles, and a line in
+ * board_fini(). Addresses and pins come from x86/layout.h.
+ */
+static const struct board_row board_rows[] = {
+	{"serial", "ns16550a", HW_PIO, COM1_PORT, COM1_SIZE, COM1_IRQ,
+		&uart16550_ops, DEVICE(com1), fit_com1},
+	{"keyboard", "intel,i8042", HW_PIO, I8042_DATA_PORT, 1, I8042_IRQ,
+		&i8042_data_ops, DEVICE(i8042), fit_i8042},
+	{"keyboard", NULL, HW_PIO, I8042_COMMAND_PORT, 1, NO_IRQ,
+		&i8042_command_ops, DEVICE(i8042), NULL},
+	{"rtc", "motorola,mc146818", HW_PIO, RTC_PORT, RTC_SIZE, NO_IRQ,
+		&rtc146818_ops, DEVICE(rtc), fit_rtc},
+	{"debug-exit", "lodge,debug-exit", HW_PIO, DEBUG_EXIT_PORT, DEBUG_EXIT_SIZE, NO_IRQ,
+		&debug_exit_ops, DEVICE(debug_exit), fit_debug_exit},
+	{"pvpanic", "qemu,pvpanic", HW_PIO, PVPANIC_PORT, PVPANIC_SIZE, NO_IRQ,
+		&pvpanic_ops, DEVICE(pvpanic), fit_pvpanic},
+	{"power", "lodge,acpi-sleep", HW_PIO, ACPI_SLEEP_PORT, ACPI_SLEEP_SIZE, NO_IRQ,
+		&acpi_sleep_ops, DEVICE(acpi_sleep), fit_acpi_sleep},
+	{"reset", "lodge,reset-control", HW_PIO, RESET_CONTROL_PORT, RESET_CONTROL_SIZE, NO_IRQ,
+		&reset_control_ops, DEVICE(reset_control), fit_reset_control},
+	VIRTIO_SLOT(0), VIRTIO_SLOT(1), VIRTIO_SLOT(2), VIRTIO_SLOT(3),
+	VIRTIO_SLOT(4), VIRTIO_SLOT(5), VIRTIO_SLOT(6), VIRTIO_SLOT(7),
+};
+/* clang-format on */
+
+static_assert(VIRTIO_MMIO_SLOTS == 8, "a row a slot");
+static_assert(ARRAY_SIZE(board_rows) <= BOARD_DEVICES_MAX, "the device list holds all rows");
+
+static int wire(struct board *board, const struct board_row *row)
+{
+	struct bus *bus = row->space == HW_PIO ? &board->pio : &board->mmio;
+	void *device = (char *)board + row->device;
+
+	board->devices[board->device_count++] = (struct hw_device){
+		.name = row->name,
+		.compatible = row->compatible,
+		.space = row->space,
+		.base = row->base,
+		.size = row->size,
+		.irq = row->irq,
+	};
+	return bus_attach(bus, row->base, row->size, row->name, row->ops, device);
+}
+
+int board_init(struct board *board, const struct board_config *config)
+{
+	unsigned i;
+	int err;
+
+	memset(board, 0, sizeof(*board));
+	for (i = 0; i < ARRAY_SIZE(board_rows); i++) {
+		const struct board_row *row = &board_rows[i];
+
+		err = row->init ? row->init(board, config, row) : 0;
+		if (err == ROW_ABSENT)
+			continue;
+		if (!err)
+			err = wire(board, row);
+		if (err) {
+			board_fini(board);
+			return err;
+		}
+	}
+	return 0;
+}
+
+void board_fini(struct board *board)
+{
+	while (board->slot_count) {
+		struct board_slot *slot = &board->slots[--board->slot_count];
+
+		virtio_mmio_fini(&slot->mmio);
+		doorbell_fini(&slot->doorbell);
+	}
+	reset_control_fini(&board->reset_control);
+	acpi_sleep_fini(&board->acpi_sleep);
+	pvpanic_fini(&board->pvpanic);
+	debug_exit_fini(&board->debug_exit);
+	rtc146818_fini(&board->rtc);
+	i8042_fini(&board->i8042);
+	uart16550_fini(&board->com1);
+}

@@ -1,0 +1,75 @@
+/*
+ * The board: every chip of the machine, the buses they sit on, and the one table (board.c) that wires them.
+ * It knows nothing of KVM: interrupts, doorbells, power and the console reach it as narrow handles.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "backend/character.h"
+#include "bus/bus.h"
+#include "bus/doorbell.h"
+#include "bus/irq.h"
+#include "bus/power.h"
+#include "devices/acpi_sleep.h"
+#include "devices/debug_exit.h"
+#include "devices/i8042.h"
+#include "devices/pvpanic.h"
+#include "devices/reset_control.h"
+#include "devices/rtc146818.h"
+#include "devices/uart16550.h"
+#include "virtio/virtio_blk.h"
+#include "virtio/virtio_mmio.h"
+#include "x86/fdt.h"
+#include "x86/layout.h"
+
+struct block_backend;
+struct guest_memory;
+
+#define BOARD_DEVICES_MAX 24
+
+struct board_disk {
+	struct block_backend *block; /* the caller's */
+	char serial[VIRTIO_BLK_ID_BYTES + 1];
+};
+
+struct board_config {
+	const struct guest_memory *mem;
+	struct power_handle power;
+	struct character_sink console;
+	struct irq_line (*irq)(void *ctx, unsigned pin); /* the line of an IOAPIC pin */
+	void *irq_ctx;
+	const struct board_disk *disks;
+	unsigned disk_count; /* up to VIRTIO_MMIO_SLOTS */
+	bool qemu_debug_exit;
+};
+
+struct board_slot {
+	struct virtio_mmio mmio;
+	struct virtio_blk blk;
+	struct doorbell doorbell;
+};
+
+struct board {
+	struct bus pio;
+	struct bus mmio;
+
+	struct uart16550 com1;
+	struct i8042 i8042;
+	struct rtc146818 rtc;
+	struct debug_exit debug_exit;
+	struct pvpanic pvpanic;
+	struct acpi_sleep acpi_sleep;
+	struct reset_control reset_control;
+	struct board_slot slots[VIRTIO_MMIO_SLOTS];
+	unsigned slot_count;
+
+	/* What was wired, in the table's order, for the tables that describe the machine to the guest. */
+	struct hw_device devices[BOARD_DEVICES_MAX];
+	unsigned device_count;
+};
+
+/* Builds every chip and attaches it. 0 or -errno; a half-built board is undone. */
+int board_init(struct board *board, const struct board_config *config);
+void board_fini(struct board *board); /* zeroed boards too */

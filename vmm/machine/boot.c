@@ -1,0 +1,74 @@
+/* The kernel, its initrd and the tables that tell it of the machine, in guest memory. */
+#include <string.h>
+
+#include "loader/image.h"
+#include "loader/loader.h"
+#include "machine/vm.h"
+#include "util/error.h"
+
+extern const char lodger_image_start[], lodger_image_end[];
+
+int boot_open(struct lodge_vm *vm, struct error *error)
+{
+	int err = 0;
+
+	if (vm->config.kernel)
+		err = image_open(&vm->kernel, vm->config.kernel, error);
+	else
+		image_from_bytes(&vm->kernel, "lodger", lodger_image_start,
+			(uint64_t)(lodger_image_end - lodger_image_start));
+	if (!err && vm->config.initrd)
+		err = image_open(&vm->initrd, vm->config.initrd, error);
+	return err;
+}
+
+void boot_close(struct lodge_vm *vm)
+{
+	image_close(&vm->kernel);
+	image_close(&vm->initrd);
+}
+
+static int build_fdt(struct lodge_vm *vm, struct boot_data *data, struct error *error)
+{
+	struct hw_range ranges[GUEST_REGIONS_MAX];
+	struct fdt_config config = {
+		.devices = vm->board.devices,
+		.device_count = vm->board.device_count,
+		.memory = ranges,
+		.memory_count = vm->mem.count,
+		.cpus = vm->config.cpus,
+		.bootargs = data->cmdline,
+		.stdout_path = "/isa/serial@i3f8",
+		.initrd_base = data->initrd_base,
+		.initrd_size = data->initrd_size,
+	};
+	unsigned i;
+	int err;
+
+	for (i = 0; i < vm->mem.count; i++)
+		ranges[i] = (struct hw_range){vm->mem.regions[i].gpa, vm->mem.regions[i].size};
+	err = fdt_build(&config, guest_memory_at(&vm->mem, BOOT_FDT_BASE, BOOT_FDT_SIZE), BOOT_FDT_SIZE,
+		&data->fdt_size);
+	if (err)
+		return error_set(error, ERROR_VMM, err, "the device tree: %s", strerror(-err));
+	return 0;
+}
+
+int boot_load(struct lodge_vm *vm, struct boot_state *ret_state, struct error *error)
+{
+	struct boot_data data = {.cmdline = vm->config.append ? vm->config.append : ""};
+	struct loaded_kernel kernel;
+	int err = loader_load_kernel(&vm->kernel, &vm->mem, &kernel, error);
+
+	if (!err && vm->config.initrd) {
+		err = loader_load_initrd(&vm->initrd, &vm->mem, &kernel, &data.initrd_base, error);
+		data.initrd_size = vm->initrd.size;
+	}
+	if (!err)
+		err = build_fdt(vm, &data, error);
+	boot_close(vm);
+	if (err)
+		return err;
+	vm->kernel_format = kernel_format_name(kernel.format);
+	return loader_write_boot_data(&data, &kernel, &vm->mem, ret_state);
+}

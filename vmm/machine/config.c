@@ -1,0 +1,75 @@
+#include "machine/config.h"
+
+#include <errno.h>
+
+#include "lodge.h"
+#include "util/bytes.h"
+#include "util/error.h"
+#include "util/size.h"
+#include "util/trace.h"
+#include "virtio/virtio_blk.h"
+#include "x86/layout.h"
+
+#define PAGE_SIZE 4096
+
+static_assert(LODGE_CPUS_MAX == CPUS_MAX, "the public limit is the machine's");
+static_assert(LODGE_DISKS_MAX == VIRTIO_MMIO_SLOTS, "a disk a slot");
+static_assert((int)LODGE_TRACE_PIO == TRACE_PIO && (int)LODGE_TRACE_MMIO == TRACE_MMIO &&
+		      (int)LODGE_TRACE_IRQ == TRACE_IRQ && (int)LODGE_TRACE_VIRTIO == TRACE_VIRTIO &&
+		      (int)LODGE_TRACE_EXIT == TRACE_EXIT,
+	"the public topics are the internal ones");
+
+void lodge_config_init(struct lodge_config *config)
+{
+	*config = (struct lodge_config){
+		.memory = MIB(128),
+		.cpus = 1,
+		.console_in = -1,
+		.console_out = -1,
+		.trace_fd = -1,
+		.stop_fd = -1,
+	};
+}
+
+static int check_disks(const struct lodge_config *config, struct error *error)
+{
+	unsigned i;
+
+	if (config->disk_count > LODGE_DISKS_MAX) {
+		return error_set(error, ERROR_USAGE, -EINVAL, "%u disks: there can be %u at most",
+			config->disk_count, LODGE_DISKS_MAX);
+	}
+	for (i = 0; i < config->disk_count; i++) {
+		const char *serial = config->disks[i].serial;
+
+		if (serial && strlen(serial) > VIRTIO_BLK_ID_BYTES) {
+			return error_set(error, ERROR_USAGE, -EINVAL,
+				"disk serial '%s': longer than %u bytes", serial, VIRTIO_BLK_ID_BYTES);
+		}
+	}
+	return 0;
+}
+
+int config_check(const struct lodge_config *config, struct error *error)
+{
+	char text[SIZE_TEXT_MAX];
+
+	if (config->memory < RAM_MIN || config->memory > RAM_MAX) {
+		return error_set(error, ERROR_USAGE, -EINVAL,
+			"memory of %s: a guest can have 16 MiB to 1 TiB", size_format(config->memory, text));
+	}
+	if (config->memory % PAGE_SIZE) {
+		return error_set(error, ERROR_USAGE, -EINVAL, "memory of %llu bytes: not a multiple of 4096",
+			(unsigned long long)config->memory);
+	}
+	if (!config->cpus || config->cpus > LODGE_CPUS_MAX) {
+		return error_set(error, ERROR_USAGE, -EINVAL, "%u CPUs: a guest can have 1 to %u",
+			config->cpus, LODGE_CPUS_MAX);
+	}
+	if (config->append && strlen(config->append) >= BOOT_CMDLINE_SIZE) {
+		return error_set(error, ERROR_USAGE, -EINVAL,
+			"a kernel command line of %zu bytes: %u is the most", strlen(config->append),
+			BOOT_CMDLINE_SIZE - 1);
+	}
+	return check_disks(config, error);
+}

@@ -1,0 +1,82 @@
+/* Interrupt lines and doorbells: the ends of the narrow handles that are KVM's. */
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "machine/vm.h"
+
+/* ISA devices, on any thread: the line keeps its level, and the IOAPIC takes a rise for an edge. */
+static void set_isa(void *ctx, bool level)
+{
+	const struct pin_line *line = ctx;
+
+	TRACE(&line->vm->trace, TRACE_IRQ, "irq %u %s", line->pin, level ? "high" : "low");
+	/* It fails for a pin that does not exist, and for nothing else. */
+	kvm_vm_irq_line(&line->vm->kvm, line->pin, level);
+}
+
+/*
+ * virtio: every word that the line is high is an edge of its own, without an ioctl. The transport says it again
+ * for each new cause and when an acknowledgement leaves one behind, so that the causes keep the meaning of a
+ * level, while the guest's EOI costs neither an exit nor a wake-up of ours (docs/architecture.md).
+ */
+static void set_virtio(void *ctx, bool level)
+{
+	const struct pin_line *line = ctx;
+
+	if (!level)
+		return;
+	TRACE(&line->vm->trace, TRACE_IRQ, "irq %u edge", line->pin);
+	eventfd_write(line->irqfd, 1);
+}
+
+struct irq_line lines_get(void *ctx, unsigned pin)
+{
+	struct lodge_vm *vm = ctx;
+	struct pin_line *line = &vm->lines[pin];
+
+	line->vm = vm;
+	line->pin = pin;
+	return (struct irq_line){.set = pin < VIRTIO_MMIO_IRQ ? set_isa : set_virtio, .ctx = line};
+}
+
+/* Slot n's line has pin VIRTIO_MMIO_IRQ + n, as wired in board.c. */
+static int connect_slot(struct lodge_vm *vm, unsigned index)
+{
+	struct pin_line *line = &vm->lines[VIRTIO_MMIO_IRQ + index];
+	uint64_t base = VIRTIO_MMIO_BASE + index * VIRTIO_MMIO_STRIDE;
+	int err;
+
+	line->irqfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (line->irqfd < 0)
+		return -errno;
+	err = kvm_vm_add_irqfd(&vm->kvm, line->pin, line->irqfd);
+	if (err)
+		return err;
+	return kvm_vm_add_mmio_doorbell(
+		&vm->kvm, base + VIRTIO_MMIO_QUEUE_NOTIFY, 0, vm->board.slots[index].doorbell.fd);
+}
+
+int lines_connect(struct lodge_vm *vm)
+{
+	unsigned i;
+	int err;
+
+	for (i = 0; i < vm->board.slot_count; i++) {
+		err = connect_slot(vm, i);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+void lines_fini(struct lodge_vm *vm)
+{
+	unsigned i;
+
+	for (i = 0; i < ARRAY_SIZE(vm->lines); i++) {
+		if (vm->lines[i].irqfd > 0)
+			close(vm->lines[i].irqfd);
+		vm->lines[i].irqfd = 0;
+	}
+}

@@ -1,0 +1,240 @@
+/* The threads of a run, and how it ends. */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "machine/vm.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+/* How long a run that was stopped or timed out waits for a stalled reader of its console. */
+#define DRAIN_GRACE_MS 1000
+
+void vm_end(struct lodge_vm *vm, const struct ending *ending)
+{
+	pthread_mutex_lock(&vm->end_lock);
+	if (!vm->ended) {
+		vm->ended = true;
+		vm->ending = *ending;
+		vm->ended_at = clock_ns();
+	}
+	pthread_mutex_unlock(&vm->end_lock);
+	atomic_store_explicit(&vm->ending_now, true, memory_order_release);
+	event_loop_stop(&vm->loop);
+}
+
+void vm_fail(struct lodge_vm *vm, const char *format, ...)
+{
+	struct ending ending = {.outcome = LODGE_VMM_ERROR};
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(ending.message, sizeof(ending.message), format, args);
+	va_end(args);
+	vm_end(vm, &ending);
+}
+
+static void stop_requested(void *ctx)
+{
+	const struct ending ending = {.outcome = LODGE_STOPPED};
+
+	vm_end(ctx, &ending);
+}
+
+static void stop_ready(void *ctx, uint32_t events)
+{
+	struct lodge_vm *vm = ctx;
+
+	(void)events;
+	/* Both descriptors stay readable; they are looked at once more when the console is drained. */
+	event_loop_remove(&vm->loop, &vm->stop_source);
+	event_loop_remove(&vm->loop, &vm->stop_config_source);
+	stop_requested(vm);
+}
+
+static void console_failed(void *ctx, int err)
+{
+	vm_fail(ctx, "console output: %s", strerror(-err));
+}
+
+static void timed_out(void *ctx)
+{
+	struct lodge_vm *vm = ctx;
+	struct ending ending = {.outcome = LODGE_TIMEOUT};
+
+	snprintf(ending.message, sizeof(ending.message), "the guest was stopped after %llu.%03llu seconds",
+		(unsigned long long)vm->config.timeout_ms / 1000,
+		(unsigned long long)vm->config.timeout_ms % 1000);
+	vm_end(vm, &ending);
+}
+
+int events_init(struct lodge_vm *vm, struct error *error)
+{
+	const struct console_config console = {
+		.loop = &vm->loop,
+		.in_fd = vm->config.console_in,
+		.out_fd = vm->config.console_out,
+		.escape = vm->config.console_escape,
+		.stop = stop_requested,
+		.failed = console_failed,
+		.ctx = vm,
+	};
+	int err = event_loop_init(&vm->loop);
+
+	if (err)
+		goto fail;
+	vm->stop_source = (struct event_source){
+		.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = stop_ready, .ctx = vm};
+	err = vm->stop_source.fd < 0 ? -errno : event_loop_set(&vm->loop, &vm->stop_source, EPOLLIN);
+	if (err)
+		goto fail;
+	vm->stop_config_source =
+		(struct event_source){.fd = vm->config.stop_fd, .ready = stop_ready, .ctx = vm};
+	if (vm->config.stop_fd >= 0)
+		err = event_loop_set(&vm->loop, &vm->stop_config_source, EPOLLIN);
+	if (!err && vm->config.timeout_ms)
+		err = event_timer_init(&vm->timeout, &vm->loop, timed_out, vm);
+	if (err)
+		goto fail;
+	err = console_init(&vm->console, &console);
+	if (err)
+		return error_set(error, ERROR_VMM, err, "console: %s", strerror(-err));
+	return 0;
+fail:
+	return error_set(error, ERROR_VMM, err, "event loop: %s", strerror(-err));
+}
+
+void events_fini(struct lodge_vm *vm)
+{
+	console_fini(&vm->console);
+	event_timer_fini(&vm->timeout);
+	if (vm->stop_source.fd > 0)
+		close(vm->stop_source.fd);
+	event_loop_fini(&vm->loop);
+}
+
+static void start_threads(struct lodge_vm *vm)
+{
+	sigset_t blocked, before;
+	unsigned i;
+	int err;
+
+	/* Signals are for the embedder's threads; a fault of our own still ends the process. */
+	sigfillset(&blocked);
+	sigdelset(&blocked, SIGSEGV);
+	sigdelset(&blocked, SIGBUS);
+	sigdelset(&blocked, SIGFPE);
+	sigdelset(&blocked, SIGILL);
+	pthread_sigmask(SIG_SETMASK, &blocked, &before);
+	err = io_thread_start(vm);
+	for (i = 0; !err && i < vm->vcpu_count; i++) {
+		struct vcpu *vcpu = &vm->vcpus[i];
+
+		err = -pthread_create(&vcpu->thread, NULL, vcpu_main, vcpu);
+		vcpu->started = !err;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (err)
+		vm_fail(vm, "starting a thread: %s", strerror(-err));
+}
+
+static void stop_threads(struct lodge_vm *vm)
+{
+	unsigned i;
+
+	for (i = 0; i < vm->vcpu_count; i++) {
+		if (vm->vcpus[i].started)
+			kvm_vcpu_kick(vm->vcpus[i].thread);
+	}
+	for (i = 0; i < vm->vcpu_count; i++) {
+		if (vm->vcpus[i].started)
+			pthread_join(vm->vcpus[i].thread, NULL);
+		vm->vcpus[i].started = false;
+	}
+	io_thread_stop(vm);
+}
+
+/* The guest has ended: what it printed still reaches its reader, unless nobody wants to wait for that. */
+static void drain_console(struct lodge_vm *vm)
+{
+	bool cut_short = vm->ending.outcome == LODGE_STOPPED || vm->ending.outcome == LODGE_TIMEOUT;
+	const int stop_fds[] = {
+		cut_short ? -1 : vm->stop_source.fd,
+		cut_short ? -1 : vm->config.stop_fd,
+	};
+	uint64_t left_ms = DRAIN_GRACE_MS;
+	int timeout_ms = cut_short ? DRAIN_GRACE_MS : -1, err;
+
+	if (!cut_short && vm->config.timeout_ms) {
+		uint64_t gone_ms = (clock_ns() - vm->started_at) / 1000000;
+
+		left_ms = vm->config.timeout_ms > gone_ms ? vm->config.timeout_ms - gone_ms : 0;
+		timeout_ms = (int)MIN(left_ms, (uint64_t)INT32_MAX);
+	}
+	err = console_drain(&vm->console, stop_fds, timeout_ms);
+	if (err && err != -ECANCELED && err != -ETIMEDOUT && vm->ending.outcome != LODGE_VMM_ERROR) {
+		vm->ending = (struct ending){.outcome = LODGE_VMM_ERROR};
+		snprintf(
+			vm->ending.message, sizeof(vm->ending.message), "console output: %s", strerror(-err));
+	}
+}
+
+/* A reader that goes away and a file size limit are errors to report, not signals for the embedder. */
+static void hold_write_signals(sigset_t *ret_before)
+{
+	sigset_t held;
+
+	sigemptyset(&held);
+	sigaddset(&held, SIGPIPE);
+	sigaddset(&held, SIGXFSZ);
+	pthread_sigmask(SIG_BLOCK, &held, ret_before);
+}
+
+/* Takes back what this thread's own writes caused meanwhile. */
+static void release_write_signals(const sigset_t *before)
+{
+	const struct timespec now = {0};
+	sigset_t caused;
+
+	sigemptyset(&caused);
+	if (!sigismember(before, SIGPIPE))
+		sigaddset(&caused, SIGPIPE);
+	if (!sigismember(before, SIGXFSZ))
+		sigaddset(&caused, SIGXFSZ);
+	while (sigtimedwait(&caused, NULL, &now) > 0)
+		;
+	pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
+int lodge_vm_run(struct lodge_vm *vm, struct lodge_result *ret_result)
+{
+	sigset_t before;
+	int err;
+
+	if (vm->ran)
+		return -EALREADY;
+	vm->ran = true;
+	hold_write_signals(&before);
+	vm->started_at = clock_ns();
+	if (vm->config.timeout_ms)
+		event_timer_arm(&vm->timeout, vm->config.timeout_ms * 1000000);
+	start_threads(vm);
+	err = event_loop_run(&vm->loop);
+	if (err)
+		vm_fail(vm, "the event loop: %s", strerror(-err));
+	stop_threads(vm);
+	drain_console(vm);
+	result_fill(vm, ret_result);
+	release_write_signals(&before);
+	return ret_result->outcome == LODGE_VMM_ERROR ? -EIO : 0;
+}
+
+void lodge_vm_stop(struct lodge_vm *vm)
+{
+	eventfd_write(vm->stop_source.fd, 1);
+}

@@ -1,0 +1,315 @@
+#include "machine/vm.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "backend/block.h"
+#include "backend/block_file.h"
+#include "machine/config.h"
+#include "util/clock.h"
+#include "util/error.h"
+#include "util/size.h"
+#include "x86/boot_regs.h"
+#include "x86/cpuid.h"
+
+#define SCRATCH_DISK_SIZE MIB(16)
+
+static void phase(struct lodge_vm *vm, const char *name)
+{
+	uint64_t now = clock_ns();
+
+	vm->setup_us[vm->setup_count++] =
+		(struct lodge_count){.name = name, .count = (now - vm->setup_at) / 1000};
+	vm->setup_at = now;
+}
+
+static void power_requested(void *ctx, enum power_event event, uint32_t code)
+{
+	static const enum lodge_outcome outcomes[] = {
+		[POWER_OFF] = LODGE_POWEROFF,
+		[POWER_EXIT] = LODGE_GUEST_EXIT,
+		[POWER_RESET] = LODGE_RESET,
+		[POWER_PANIC] = LODGE_PANIC,
+	};
+	struct ending ending = {.outcome = outcomes[event], .code = code};
+
+	if (event == POWER_PANIC)
+		snprintf(ending.message, sizeof(ending.message), "the guest panicked (pvpanic)");
+	vm_end(ctx, &ending);
+}
+
+/* The parts, in the order that costs KVM least: see docs/architecture.md. */
+
+static int init_memory(struct lodge_vm *vm, struct error *error)
+{
+	uint64_t size = vm->config.memory, low = MIN(size, HOLE_BASE);
+	uint64_t host = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+	char text[SIZE_TEXT_MAX], host_text[SIZE_TEXT_MAX];
+	unsigned i;
+	int err;
+
+	size_format(size, text);
+	if (size > host && !vm->config.overcommit) {
+		return error_set(error, ERROR_HOST, -ENOMEM,
+			"memory of %s: this host has %s; choose less, or allow more with --overcommit", text,
+			size_format(host, host_text));
+	}
+	err = guest_memory_add(&vm->mem, 0, low);
+	if (!err && size > low)
+		err = guest_memory_add(&vm->mem, HOLE_END, size - low);
+	for (i = 0; !err && i < vm->mem.count; i++) {
+		const struct guest_region *region = &vm->mem.regions[i];
+
+		err = kvm_vm_set_memory(&vm->kvm, i, region->gpa, region->size, region->hva);
+	}
+	if (!err)
+		err = kvm_vm_set_real_mode_pages(&vm->kvm, KVM_IDENTITY_BASE, KVM_TSS_BASE);
+	if (err) {
+		return error_set(
+			error, ERROR_HOST, err, "memory of %s: cannot be had: %s", text, strerror(-err));
+	}
+	return 0;
+}
+
+static int open_disks(struct lodge_vm *vm, struct error *error)
+{
+	unsigned i;
+
+	for (i = 0; i < vm->config.disk_count; i++) {
+		const struct lodge_disk *from = &vm->config.disks[i];
+		struct board_disk *disk = &vm->disks[i];
+		int err;
+
+		if (from->path) {
+			const struct block_file_config file = {
+				.path = from->path, .read_only = from->read_only, .direct = from->direct};
+
+			err = block_file_open(&file, &disk->block, error);
+		} else {
+			err = block_memory_open(
+				from->size ? from->size : SCRATCH_DISK_SIZE, &disk->block, error);
+		}
+		if (err)
+			return err;
+		if (from->serial)
+			snprintf(disk->serial, sizeof(disk->serial), "%s", from->serial);
+		else
+			snprintf(disk->serial, sizeof(disk->serial), "lodge-%u", i);
+	}
+	return 0;
+}
+
+static int init_board(struct lodge_vm *vm, struct error *error)
+{
+	const struct board_config board = {
+		.mem = &vm->mem,
+		.power = {.request = power_requested, .ctx = vm},
+		.console = console_sink(&vm->console),
+		.irq = lines_get,
+		.irq_ctx = vm,
+		.disks = vm->disks,
+		.disk_count = vm->config.disk_count,
+		.qemu_debug_exit = vm->config.qemu_debug_exit,
+	};
+	int err = board_init(&vm->board, &board);
+
+	if (err)
+		return error_set(error, ERROR_VMM, err, "devices: %s", strerror(-err));
+	return 0;
+}
+
+/* What KVM supports, told to each vCPU as its own. */
+static int set_cpuid(struct lodge_vm *vm)
+{
+	size_t size = sizeof(struct kvm_cpuid2) + CPUID_ENTRIES_MAX * sizeof(struct kvm_cpuid_entry2);
+	struct cpuid_config config = {
+		.cpus = vm->config.cpus,
+		.tsc_deadline = kvm_system_capability(&vm->system, KVM_CAP_TSC_DEADLINE_TIMER),
+	};
+	struct kvm_cpuid2 *cpuid = malloc(size);
+	int err = -ENOMEM;
+
+	if (!cpuid)
+		return err;
+	cpuid->nent = CPUID_ENTRIES_MAX;
+	err = kvm_system_get_cpuid(&vm->system, cpuid);
+	for (; !err && config.cpu < vm->vcpu_count; config.cpu++) {
+		/* Adapted in place: all that is changed is set anew for each vCPU. */
+		cpuid_adapt(&config, cpuid);
+		err = kvm_vcpu_set_cpuid(&vm->vcpus[config.cpu].kvm, cpuid);
+	}
+	free(cpuid);
+	return err;
+}
+
+static int init_vcpus(struct lodge_vm *vm, struct error *error)
+{
+	unsigned i;
+	int err = 0;
+
+	if (vm->config.cpus > (unsigned)vm->system.max_vcpus) {
+		return error_set(error, ERROR_HOST, -EINVAL, "%u CPUs: this host's KVM allows %d",
+			vm->config.cpus, vm->system.max_vcpus);
+	}
+	vm->vcpus = calloc(vm->config.cpus, sizeof(*vm->vcpus));
+	if (!vm->vcpus)
+		return error_set(error, ERROR_VMM, -ENOMEM, "vCPUs: %s", strerror(ENOMEM));
+	for (i = 0; !err && i < vm->config.cpus; i++) {
+		struct vcpu *vcpu = &vm->vcpus[i];
+
+		vcpu->vm = vm;
+		vcpu->id = i;
+		err = kvm_vcpu_init(&vcpu->kvm, &vm->system, &vm->kvm, i);
+		if (!err)
+			vm->vcpu_count++;
+	}
+	if (!err)
+		err = set_cpuid(vm);
+	if (err)
+		return error_set(error, ERROR_HOST, err, "vCPUs: %s", strerror(-err));
+	return 0;
+}
+
+/* The boot processor starts where the loader said; the others wait for its INIT and SIPI. */
+static int init_guest(struct lodge_vm *vm, struct error *error)
+{
+	struct kvm_vcpu *boot_cpu = &vm->vcpus[0].kvm;
+	struct boot_state state;
+	struct kvm_sregs sregs;
+	struct kvm_regs regs;
+	int err = boot_load(vm, &state, error);
+
+	if (err)
+		return err;
+	err = kvm_vcpu_get_regs(boot_cpu, &regs, &sregs);
+	if (!err) {
+		boot_regs_build(
+			&state, &regs, &sregs, guest_memory_at(&vm->mem, BOOT_GDT_BASE, BOOT_GDT_SIZE));
+		err = kvm_vcpu_set_regs(boot_cpu, &regs, &sregs);
+	}
+	if (err)
+		return error_set(error, ERROR_VMM, err, "the boot processor: %s", strerror(-err));
+	return 0;
+}
+
+static int init_kvm(struct lodge_vm *vm, struct error *error)
+{
+	const char *path = vm->config.kvm_device ? vm->config.kvm_device : "/dev/kvm";
+	int err = kvm_system_open(&vm->system, path, error);
+
+	if (err)
+		return err;
+	err = kvm_vm_init(&vm->kvm, &vm->system);
+	if (err)
+		return error_set(error, ERROR_HOST, err, "%s: KVM_CREATE_VM: %s", path, strerror(-err));
+	return 0;
+}
+
+static int init_irqchip(struct lodge_vm *vm, struct error *error)
+{
+	int err = kvm_vm_create_irqchip(&vm->kvm);
+
+	if (!err && vm->config.pit)
+		err = kvm_vm_create_pit(&vm->kvm);
+	if (err)
+		return error_set(error, ERROR_HOST, err, "interrupt controllers: %s", strerror(-err));
+	return 0;
+}
+
+static int init_io(struct lodge_vm *vm, struct error *error)
+{
+	int err = lines_connect(vm);
+
+	if (!err)
+		err = io_thread_init(vm);
+	if (err)
+		return error_set(error, ERROR_VMM, err, "interrupts and doorbells: %s", strerror(-err));
+	return 0;
+}
+
+/*
+ * The order is performance. Once KVM's I/O bus has a user (irqchip, PIT, ioeventfd), a change of a memory slot
+ * waits for a grace period of several milliseconds: so memory comes first and doorbells come last.
+ */
+static const struct {
+	const char *name;
+	int (*init)(struct lodge_vm *vm, struct error *error);
+} setup_steps[] = {
+	{"disks", open_disks},
+	{"images", boot_open},
+	{"kvm", init_kvm},
+	{"memory", init_memory},
+	{"irqchip", init_irqchip},
+	{"vcpus", init_vcpus},
+	{"console", events_init},
+	{"board", init_board},
+	{"guest", init_guest},
+	{"doorbells", init_io},
+};
+
+static_assert(ARRAY_SIZE(setup_steps) <= SETUP_PHASES_MAX, "a place a phase");
+
+int lodge_vm_new(const struct lodge_config *config, struct lodge_vm **ret_vm, struct lodge_error *ret_error)
+{
+	struct error error = {.kind = ERROR_VMM, .text = "out of memory"};
+	struct character_source source;
+	struct lodge_vm *vm = NULL;
+	int err = config_check(config, &error);
+	unsigned i;
+
+	if (err)
+		goto fail;
+	err = -ENOMEM;
+	vm = calloc(1, sizeof(*vm));
+	if (!vm)
+		goto fail;
+	vm->config = *config;
+	vm->trace = (struct trace){.topics = config->trace, .fd = config->trace_fd};
+	pthread_mutex_init(&vm->end_lock, NULL);
+	vm->setup_at = clock_ns();
+	for (i = 0; i < ARRAY_SIZE(setup_steps); i++) {
+		err = setup_steps[i].init(vm, &error);
+		if (err)
+			goto fail;
+		phase(vm, setup_steps[i].name);
+	}
+	source = uart16550_source(&vm->board.com1);
+	console_connect(&vm->console, &source);
+	*ret_vm = vm;
+	return 0;
+fail:
+	if (ret_error) {
+		ret_error->status = error.kind;
+		snprintf(ret_error->text, sizeof(ret_error->text), "%s", error.text);
+	}
+	lodge_vm_free(vm);
+	return err;
+}
+
+void lodge_vm_free(struct lodge_vm *vm)
+{
+	unsigned i;
+
+	if (!vm)
+		return;
+	io_thread_fini(vm);
+	board_fini(&vm->board);
+	events_fini(vm);
+	for (i = 0; i < vm->vcpu_count; i++)
+		kvm_vcpu_fini(&vm->vcpus[i].kvm);
+	free(vm->vcpus);
+	kvm_vm_fini(&vm->kvm);
+	kvm_system_fini(&vm->system);
+	lines_fini(vm);
+	boot_close(vm);
+	for (i = 0; i < ARRAY_SIZE(vm->disks); i++) {
+		if (vm->disks[i].block)
+			vm->disks[i].block->ops->close(vm->disks[i].block);
+	}
+	guest_memory_fini(&vm->mem);
+	pthread_mutex_destroy(&vm->end_lock);
+	free(vm);
+}
