@@ -1,0 +1,51 @@
+# The tests. Included by the top Makefile.
+#
+#   check-unit   tests/unit: no KVM, seconds
+#   check-vm     tests/vm: whole VMs, through lodge.h and through the command line; needs /dev/kvm
+
+TEST_LIBS   := $(shell pkg-config --libs check 2>/dev/null)
+TEST_CFLAGS := $(shell pkg-config --cflags check 2>/dev/null) -Itests -fvisibility=default
+
+UNIT_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/unit/*.c tests/lib/*.c))
+VM_OBJS   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/vm/*.c tests/lib/*.c))
+
+$(UNIT_OBJS) $(VM_OBJS): CFLAGS_ALL += $(TEST_CFLAGS)
+
+# The unit tests see every internal of the library, and of the command line all but its main().
+$(BUILD)/tests/check-unit: $(UNIT_OBJS) $(LIB_OBJS) $(filter-out %/main.o,$(CLI_OBJS))
+	$(E) "  LINK  $@"
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(TEST_LIBS)
+
+# The VM tests see what an embedder sees.
+$(BUILD)/tests/check-vm: $(VM_OBJS) $(BUILD)/liblodge.a
+	$(E) "  LINK  $@"
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(TEST_LIBS)
+
+BENCH_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/*.c)) \
+              $(BUILD)/tests/lib/command.o $(BUILD)/tests/lib/elf_builder.o
+
+$(BENCH_OBJS): CFLAGS_ALL += $(TEST_CFLAGS)
+
+$(BUILD)/tests/run-bench: $(BENCH_OBJS) $(BUILD)/liblodge.a
+	$(E) "  LINK  $@"
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+$(BUILD)/tests/bench-bare: tests/bench/bare.c tests/bench/bare.h
+	$(E) "  LINK  $@"
+	$(Q)$(CC) $(CFLAGS_ALL) -Itests -DBARE_MAIN -o $@ $<
+
+# Never a part of check: a slow machine is no failure.
+.PHONY: bench
+bench: $(BUILD)/tests/run-bench $(BUILD)/tests/bench-bare $(BUILD)/lodge
+	$(Q)LODGE=$(BUILD)/lodge $< $(BUILD)
+
+.PHONY: check check-unit check-vm
+check-unit: $(BUILD)/tests/check-unit
+	$(Q)$<
+
+check-vm: $(BUILD)/tests/check-vm $(BUILD)/lodge
+	$(Q)LODGE=$(BUILD)/lodge LODGER=$(abspath $(BUILD)/lodger.elf) $< || [ $$? = 77 ]
+
+check: check-unit check-vm
+
+-include $(UNIT_OBJS:.o=.d) $(VM_OBJS:.o=.d) $(BENCH_OBJS:.o=.d)

@@ -1,0 +1,52 @@
+/* The unit tests: every module that needs no /dev/kvm. Each test is a process of its own, with a timeout. */
+#include <check.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "unit/suites.h"
+
+int main(void)
+{
+	Suite *(*const suites[])(void) = {
+		size_suite,
+		ring_suite,
+		trace_suite,
+		event_loop_suite,
+		console_suite,
+		e820_suite,
+		page_tables_suite,
+		boot_regs_suite,
+		pvh_suite,
+		boot_params_suite,
+		cpuid_suite,
+		fdt_suite,
+		image_suite,
+		elf_suite,
+		loader_suite,
+		config_suite,
+		outcome_suite,
+		report_suite,
+		board_suite,
+		options_suite,
+		run_options_suite,
+		bus_suite,
+		guest_memory_suite,
+		uart16550_suite,
+		i8042_suite,
+		rtc146818_suite,
+		small_devices_suite,
+		virtqueue_suite,
+		virtio_mmio_suite,
+		virtio_blk_suite,
+		block_file_suite,
+	};
+	SRunner *runner = srunner_create(NULL);
+	int failed;
+
+	for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++)
+		srunner_add_suite(runner, suites[i]());
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

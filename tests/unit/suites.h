@@ -1,0 +1,110 @@
+/* The unit test suites, one a module: main.c runs them all. */
+#pragma once
+
+#include <check.h>
+
+/* test_bus.c */
+Suite *bus_suite(void);
+
+/* test_i8042.c */
+Suite *i8042_suite(void);
+
+/* test_rtc146818.c */
+Suite *rtc146818_suite(void);
+
+/* test_small_devices.c */
+Suite *small_devices_suite(void);
+
+/* test_uart16550.c */
+Suite *uart16550_suite(void);
+
+/* test_uart16550_line.c: a part of that suite */
+TCase *uart16550_line_tcase(void);
+
+/* test_guest_memory.c */
+Suite *guest_memory_suite(void);
+
+/* test_virtqueue.c */
+Suite *virtqueue_suite(void);
+
+/* test_virtio_mmio.c */
+Suite *virtio_mmio_suite(void);
+
+/* test_virtio_mmio_serve.c: a part of that suite */
+TCase *virtio_mmio_serve_tcase(void);
+
+/* test_virtio_blk.c */
+Suite *virtio_blk_suite(void);
+
+/* test_block_file.c */
+Suite *block_file_suite(void);
+
+/* test_size.c */
+Suite *size_suite(void);
+
+/* test_ring.c */
+Suite *ring_suite(void);
+
+/* test_trace.c */
+Suite *trace_suite(void);
+
+/* test_event_loop.c */
+Suite *event_loop_suite(void);
+
+/* test_console.c */
+Suite *console_suite(void);
+
+/* test_console_input.c, test_console_fds.c: parts of that suite */
+TCase *console_input_tcase(void);
+TCase *console_fds_tcase(void);
+
+/* test_e820.c */
+Suite *e820_suite(void);
+
+/* test_page_tables.c */
+Suite *page_tables_suite(void);
+
+/* test_boot_regs.c */
+Suite *boot_regs_suite(void);
+
+/* test_pvh.c */
+Suite *pvh_suite(void);
+
+/* test_boot_params.c */
+Suite *boot_params_suite(void);
+
+/* test_cpuid.c */
+Suite *cpuid_suite(void);
+
+/* test_fdt.c */
+Suite *fdt_suite(void);
+
+/* test_image.c */
+Suite *image_suite(void);
+
+/* test_elf.c */
+Suite *elf_suite(void);
+
+/* test_elf_broken.c: a part of that suite */
+TCase *elf_broken_tcase(void);
+
+/* test_loader.c */
+Suite *loader_suite(void);
+
+/* test_config.c */
+Suite *config_suite(void);
+
+/* test_outcome.c */
+Suite *outcome_suite(void);
+
+/* test_report.c */
+Suite *report_suite(void);
+
+/* test_board.c */
+Suite *board_suite(void);
+
+/* test_options.c */
+Suite *options_suite(void);
+
+/* test_run_options.c */
+Suite *run_options_suite(void);

@@ -1,0 +1,288 @@
+/* The options of `lodge run`, each of them good and bad. */
+#include "suites.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/run_options.h"
+#include "util/bytes.h"
+
+#define ARGUMENTS_MAX 40
+
+static struct run_options options;
+static struct error error;
+static char *argv[ARGUMENTS_MAX + 1];
+static int argc;
+
+/* Splits at blanks: "-m 1G kernel". */
+static int parse(const char *line)
+{
+	char *copy = strdup(line), *rest = copy, *word;
+
+	argv[argc++] = strdup("run");
+	while ((word = strsep(&rest, " ")))
+		if (*word && argc < ARGUMENTS_MAX)
+			argv[argc++] = strdup(word);
+	argv[argc] = NULL;
+	free(copy);
+	return run_options_parse(&options, argc, argv, &error);
+}
+
+static void teardown(void)
+{
+	run_options_free(&options);
+	run_options_free(&options);
+	while (argc)
+		free(argv[--argc]);
+}
+
+static void expect_parsed(const char *line)
+{
+	int err = parse(line);
+
+	ck_assert_msg(!err, "%s", error.text);
+}
+
+START_TEST(nothing_given_is_lodger_with_a_scratch_disk)
+{
+	expect_parsed("");
+	ck_assert_ptr_null(options.config.kernel);
+	ck_assert_uint_eq(options.config.disk_count, 1);
+	ck_assert_ptr_eq(options.config.disks, options.disks);
+	ck_assert_ptr_null(options.disks[0].path);
+	ck_assert(!options.disks[0].read_only);
+	ck_assert_uint_eq(options.config.memory, MIB(128));
+	ck_assert_uint_eq(options.config.cpus, 1);
+	ck_assert_int_eq(options.console, CONSOLE_STDIO);
+	ck_assert_int_eq(options.config.console_in, -1);
+	ck_assert_ptr_null(options.report);
+	ck_assert(!options.restart && !options.verbose);
+}
+END_TEST
+
+START_TEST(kernel_of_ones_own_gets_no_disk)
+{
+	expect_parsed("vmlinux");
+	ck_assert_str_eq(options.config.kernel, "vmlinux");
+	ck_assert_uint_eq(options.config.disk_count, 0);
+}
+END_TEST
+
+START_TEST(lodger_with_a_disk_gets_that_disk_only)
+{
+	expect_parsed("--disk path=a.img");
+	ck_assert_uint_eq(options.config.disk_count, 1);
+	ck_assert_str_eq(options.config.disks[0].path, "a.img");
+}
+END_TEST
+
+START_TEST(every_option_reaches_the_configuration)
+{
+	expect_parsed("-m 1G -c 4 --append=quiet --initrd rd.img --report r.json --timeout 2.5 "
+		      "--on-reset restart --debug-exit qemu --pit --overcommit --trace pio,exit "
+		      "--kvm-device /dev/other -v k.elf --console none");
+	ck_assert_uint_eq(options.config.memory, GIB(1));
+	ck_assert_uint_eq(options.config.cpus, 4);
+	ck_assert_str_eq(options.config.append, "quiet");
+	ck_assert_str_eq(options.config.initrd, "rd.img");
+	ck_assert_str_eq(options.report, "r.json");
+	ck_assert_uint_eq(options.config.timeout_ms, 2500);
+	ck_assert(options.restart);
+	ck_assert(options.config.qemu_debug_exit);
+	ck_assert(options.config.pit);
+	ck_assert(options.config.overcommit);
+	ck_assert_uint_eq(options.config.trace, LODGE_TRACE_PIO | LODGE_TRACE_EXIT);
+	ck_assert_str_eq(options.config.kvm_device, "/dev/other");
+	ck_assert(options.verbose);
+	ck_assert_str_eq(options.config.kernel, "k.elf");
+	ck_assert_int_eq(options.console, CONSOLE_NONE);
+}
+END_TEST
+
+START_TEST(long_names_and_abbreviations_mean_the_same)
+{
+	expect_parsed("--mem=64M --cp 2 --time 1 --on=exit --deb lodge --verb --tr all --over --pi");
+	ck_assert_uint_eq(options.config.memory, MIB(64));
+	ck_assert_uint_eq(options.config.cpus, 2);
+	ck_assert_uint_eq(options.config.timeout_ms, 1000);
+	ck_assert(!options.restart && !options.config.qemu_debug_exit);
+	ck_assert(options.verbose && options.config.overcommit && options.config.pit);
+	ck_assert_uint_eq(options.config.trace, 31);
+}
+END_TEST
+
+START_TEST(last_of_two_values_counts)
+{
+	expect_parsed("-m 1G -m 2G --on-reset restart --on-reset exit --console file=x "
+		      "--console stdio --debug-exit qemu --debug-exit lodge");
+	ck_assert_uint_eq(options.config.memory, GIB(2));
+	ck_assert(!options.restart && !options.config.qemu_debug_exit);
+	ck_assert_int_eq(options.console, CONSOLE_STDIO);
+}
+END_TEST
+
+START_TEST(console_can_be_a_file)
+{
+	expect_parsed("--console file=out=1.log");
+	ck_assert_int_eq(options.console, CONSOLE_FILE);
+	ck_assert_str_eq(options.console_path, "out=1.log");
+}
+END_TEST
+
+START_TEST(help_is_asked_for)
+{
+	ck_assert_int_eq(parse("kernel --help"), OPTIONS_HELP);
+}
+END_TEST
+
+/* Disks */
+
+static const struct {
+	const char *value;
+	struct lodge_disk disk;
+} disks[] = {
+	{"path=a.img", {.path = "a.img"}},
+	{"path=a.img,ro", {.path = "a.img", .read_only = true}},
+	{"ro,path=a.img", {.path = "a.img", .read_only = true}},
+	{"path=a.img,direct", {.path = "a.img", .direct = true}},
+	{"path=/dev/sda,ro,serial=S-1,direct",
+		{.path = "/dev/sda", .serial = "S-1", .read_only = true, .direct = true}},
+	{"serial=,path=a", {.path = "a", .serial = ""}},
+	{"path=a,,b.img", {.path = "a,b.img"}},
+	{"path=a,,,,b", {.path = "a,,b"}},
+	{"path=,,", {.path = ","}},
+	{"path=,,,ro", {.path = ",", .read_only = true}},
+	{"path=a,,,ro", {.path = "a,", .read_only = true}},
+	{"path=a=b", {.path = "a=b"}},
+	{"path=a,serial=x,,y", {.path = "a", .serial = "x,y"}},
+	{"path=a,path=b", {.path = "b"}},
+};
+
+static void expect_text(const char *found, const char *wanted)
+{
+	if (wanted)
+		ck_assert_str_eq(found, wanted);
+	else
+		ck_assert_ptr_null(found);
+}
+
+START_TEST(fields_of_a_disk_are_taken_apart)
+{
+	const struct lodge_disk *disk = options.disks, *wanted = &disks[_i].disk;
+	char line[128];
+
+	snprintf(line, sizeof(line), "--disk %s", disks[_i].value);
+	expect_parsed(line);
+	expect_text(disk->path, wanted->path);
+	expect_text(disk->serial, wanted->serial);
+	ck_assert_int_eq(disk->read_only, wanted->read_only);
+	ck_assert_int_eq(disk->direct, wanted->direct);
+	ck_assert_uint_eq(disk->size, 0);
+}
+END_TEST
+
+#define DISK " --disk path=x,serial=y"
+
+START_TEST(eight_disks_are_kept_in_order)
+{
+	expect_parsed("--disk path=0 --disk path=1,ro" DISK DISK DISK DISK DISK " --disk path=7");
+	ck_assert_uint_eq(options.config.disk_count, 8);
+	ck_assert_str_eq(options.config.disks[0].path, "0");
+	ck_assert_str_eq(options.config.disks[1].path, "1");
+	ck_assert(options.config.disks[1].read_only && !options.config.disks[0].read_only);
+	ck_assert_str_eq(options.config.disks[6].serial, "y");
+	ck_assert_str_eq(options.config.disks[7].path, "7");
+	ck_assert_ptr_null(options.config.disks[7].serial);
+}
+END_TEST
+
+START_TEST(eight_disks_with_serials_fit)
+{
+	expect_parsed(DISK DISK DISK DISK DISK DISK DISK DISK);
+	ck_assert_uint_eq(options.config.disk_count, 8);
+}
+END_TEST
+
+/* Bad values */
+
+static const struct {
+	const char *line, *text;
+} bad[] = {
+	{"-m ten", "-m 'ten': not a size"},
+	{"-m -1", "-m '-1': not a size"},
+	{"--memory=", "-m '': not a size"},
+	{"-m 99999999999T", "-m '99999999999T': not a size"},
+	{"-m", "option '-m' needs a value"},
+	{"-c 0", "-c '0': a guest can have 1 to 64 CPUs"},
+	{"-c 65", "-c '65': a guest can have 1 to 64 CPUs"},
+	{"-c two", "-c 'two': a guest can have 1 to 64 CPUs"},
+	{"--append", "option '--append' needs a value"},
+	{"--initrd", "option '--initrd' needs a value"},
+	{"--timeout 0", "--timeout '0': not a time"},
+	{"--timeout 0.000", "--timeout '0.000': not a time"},
+	{"--timeout 1h", "--timeout '1h': not a time"},
+	{"--timeout -1", "--timeout '-1': not a time"},
+	{"--on-reset maybe", "--on-reset 'maybe': not one of exit, restart"},
+	{"--debug-exit bochs", "--debug-exit 'bochs': not one of lodge, qemu"},
+	{"--console tty", "--console 'tty': not one of"},
+	{"--console file=", "--console 'file=': not one of"},
+	{"--console file", "--console 'file': not one of"},
+	{"--console stdio2", "--console 'stdio2': not one of"},
+	{"--trace pio,nothing", "--trace 'pio,nothing': not a list of"},
+	{"--trace=", "--trace '': not a list of"},
+	{"--report", "option '--report' needs a value"},
+	{"--pit=1", "option '--pit=1' takes no value"},
+	{"--nothing", "unknown or ambiguous option '--nothing'"},
+	{"-z", "unknown option '-z'"},
+	{"--o", "ambiguous option '--o'"},
+	{"one two", "'two': one kernel is enough"},
+	{"one -m 1G two three", "'two': one kernel is enough"},
+	{"--disk a.img", "--disk 'a.img': not one of path=FILE"},
+	{"--disk=", "--disk '': not one of path=FILE"},
+	{"--disk ro", "--disk 'ro': no path=FILE in it"},
+	{"--disk path=", "--disk 'path=': no path=FILE in it"},
+	{"--disk path=,ro", "--disk 'path=,ro': no path=FILE in it"},
+	{"--disk path=a,", "--disk '': not one of path=FILE"},
+	{"--disk path=a,rw", "--disk 'rw': not one of path=FILE"},
+	{"--disk path=a,ro=1", "--disk 'ro=1': not one of path=FILE"},
+	{"--disk path=a,size=1G", "--disk 'size=1G': not one of path=FILE"},
+	{"--disk paths=a", "--disk 'paths=a': not one of path=FILE"},
+	{DISK DISK DISK DISK DISK DISK DISK DISK " --disk path=9", "8 disks at most"},
+	{"--disk path=1,path=2,path=3,path=4,path=5,path=6,path=7,path=8,path=9,path=10,path=11,"
+	 "path=12,path=13,path=14,path=15,path=16,path=17",
+		"too many paths and serials"},
+};
+
+START_TEST(bad_value_is_named_with_what_is_wanted)
+{
+	ck_assert_int_lt(parse(bad[_i].line), 0);
+	ck_assert_int_eq(error.kind, ERROR_USAGE);
+	ck_assert_msg(strstr(error.text, bad[_i].text), "%s", error.text);
+	ck_assert_ptr_null(strchr(error.text, '\n'));
+}
+END_TEST
+
+Suite *run_options_suite(void)
+{
+	Suite *suite = suite_create("cli/run_options");
+	TCase *good_values = tcase_create("good values"), *bad_values = tcase_create("bad values");
+
+	suite_add_tcase(suite, good_values);
+	tcase_add_checked_fixture(good_values, NULL, teardown);
+	tcase_add_test(good_values, nothing_given_is_lodger_with_a_scratch_disk);
+	tcase_add_test(good_values, kernel_of_ones_own_gets_no_disk);
+	tcase_add_test(good_values, lodger_with_a_disk_gets_that_disk_only);
+	tcase_add_test(good_values, every_option_reaches_the_configuration);
+	tcase_add_test(good_values, long_names_and_abbreviations_mean_the_same);
+	tcase_add_test(good_values, last_of_two_values_counts);
+	tcase_add_test(good_values, console_can_be_a_file);
+	tcase_add_test(good_values, help_is_asked_for);
+	tcase_add_loop_test(good_values, fields_of_a_disk_are_taken_apart, 0, ARRAY_SIZE(disks));
+	tcase_add_test(good_values, eight_disks_are_kept_in_order);
+	tcase_add_test(good_values, eight_disks_with_serials_fit);
+	suite_add_tcase(suite, bad_values);
+	tcase_add_checked_fixture(bad_values, NULL, teardown);
+	tcase_add_loop_test(bad_values, bad_value_is_named_with_what_is_wanted, 0, ARRAY_SIZE(bad));
+	return suite;
+}

@@ -1,0 +1,27 @@
+/*
+ * Options as a table: one row an option. The parser, the help text and the checks are all driven by it.
+ */
+#pragma once
+
+#include "util/error.h"
+
+struct option_row {
+	const char *name;     /* the long name, without its dashes */
+	char letter;          /* the short name, or 0 */
+	const char *argument; /* what the help calls its value; NULL: it takes none */
+	const char *help;     /* what it does; a second line follows a newline */
+	/* Puts value (NULL without one) into target: 0, or -EINVAL and *error, which names the option. */
+	int (*set)(void *target, const char *value, struct error *error);
+};
+
+/*
+ * Parses argv[1..argc) in GNU fashion: options and operands in any order, "--" ends the options. Operands are
+ * moved behind the options: *ret_operand is the index of the first. --help is every command's: it gives
+ * OPTIONS_HELP. 0, OPTIONS_HELP, or -EINVAL and *error (ERROR_USAGE).
+ */
+#define OPTIONS_HELP 1
+int options_parse(const struct option_row *rows, unsigned count, int argc, char **argv, void *target,
+	int *ret_operand, struct error *error);
+
+/* Prints the table as the body of a help text to stdout. */
+void options_print(const struct option_row *rows, unsigned count);

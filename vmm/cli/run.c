@@ -1,0 +1,198 @@
+/* lodge run: boots a guest and leaves with its status. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/run_options.h"
+#include "cli/terminal.h"
+#include "util/clock.h"
+
+struct run {
+	struct run_options options;
+	struct terminal terminal;
+	int report_fd;  /* -1: none */
+	int console_fd; /* --console file=, -1: none */
+};
+
+static void print_help(void)
+{
+	printf("Usage: lodge run [OPTION]... [KERNEL]\n\n"
+	       "Boots KERNEL, an ELF64 file; without one, lodger, the kernel that is built in.\n"
+	       "Its console is this terminal; Ctrl-A x stops it, Ctrl-A a sends a Ctrl-A.\n\n");
+	options_print(run_option_rows, run_option_count);
+	printf("\nThe exit status is the guest's: 0 after a power-off, 1 to 99 as it chose; from 100 on\n"
+	       "it tells what else ended the run. See lodge(1).\n");
+}
+
+static int open_output(const char *option, const char *path, int *ret_fd)
+{
+	char text[512];
+
+	*ret_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (*ret_fd >= 0)
+		return 0;
+	snprintf(text, sizeof(text), "%s: %s: %s", option, path, strerror(errno));
+	print_error("run", text);
+	return LODGE_STATUS_USAGE;
+}
+
+static int open_outputs(struct run *run)
+{
+	struct lodge_config *config = &run->options.config;
+	int status = 0;
+
+	if (run->options.report)
+		status = open_output("--report", run->options.report, &run->report_fd);
+	if (!status && run->options.console == CONSOLE_FILE)
+		status = open_output("--console", run->options.console_path, &run->console_fd);
+	config->console_out = run->console_fd;
+	config->trace_fd = STDERR_FILENO;
+	if (run->options.console == CONSOLE_STDIO) {
+		config->console_in = STDIN_FILENO;
+		config->console_out = STDOUT_FILENO;
+		config->console_escape = isatty(STDIN_FILENO);
+	}
+	return status;
+}
+
+/* The signals that ask lodge to stop arrive through a descriptor that the library watches. */
+static int open_stop_fd(void)
+{
+	sigset_t stop;
+
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGINT);
+	sigaddset(&stop, SIGTERM);
+	sigaddset(&stop, SIGHUP);
+	sigprocmask(SIG_BLOCK, &stop, NULL);
+	return signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void print_registers(const struct lodge_registers *r)
+{
+	unsigned i;
+
+	fprintf(stderr,
+		"  rip %016" PRIx64 "  rsp %016" PRIx64 "  rbp %016" PRIx64 "  rflags %08" PRIx64 "\n"
+		"  rax %016" PRIx64 "  rbx %016" PRIx64 "  rcx %016" PRIx64 "  rdx %016" PRIx64 "\n"
+		"  rsi %016" PRIx64 "  rdi %016" PRIx64 "  r8  %016" PRIx64 "  r9  %016" PRIx64 "\n"
+		"  r10 %016" PRIx64 "  r11 %016" PRIx64 "  r12 %016" PRIx64 "  r13 %016" PRIx64 "\n"
+		"  r14 %016" PRIx64 "  r15 %016" PRIx64 "  cr2 %016" PRIx64 "  cr3 %016" PRIx64 "\n"
+		"  cr0 %08" PRIx64 "  cr4 %08" PRIx64 "  efer %08" PRIx64 "  cs %04x  ss %04x\n  code",
+		r->rip, r->rsp, r->rbp, r->rflags, r->rax, r->rbx, r->rcx, r->rdx, r->rsi, r->rdi, r->r8,
+		r->r9, r->r10, r->r11, r->r12, r->r13, r->r14, r->r15, r->cr2, r->cr3, r->cr0, r->cr4,
+		r->efer, r->cs, r->ss);
+	for (i = 0; i < r->code_len; i++)
+		fprintf(stderr, " %02x", r->code[i]);
+	fprintf(stderr, "%s\n", r->code_len ? "" : " not mapped");
+}
+
+static void print_ending(const struct run *run, const struct lodge_result *result)
+{
+	char text[640];
+
+	if (*result->message) {
+		snprintf(text, sizeof(text), "%s: %s", lodge_outcome_name(result->outcome), result->message);
+		print_error("run", text);
+	}
+	if (result->has_registers)
+		print_registers(&result->registers);
+	if (run->options.verbose) {
+		const char *kernel = run->options.config.kernel;
+
+		fprintf(stderr, "lodge: run: %s (%s): %s, status %d, after %" PRIu64 ".%03" PRIu64 " s\n",
+			kernel ? kernel : "lodger", result->kernel_format,
+			lodge_outcome_name(result->outcome), result->status, result->run_us / 1000000,
+			result->run_us / 1000 % 1000);
+	}
+}
+
+/* lodge's own failures outrank the guest's end: nobody may take a lost report for a good one. */
+static void write_report(struct run *run, struct lodge_result *result)
+{
+	char text[640];
+	int err;
+
+	if (run->report_fd < 0)
+		return;
+	err = lodge_report_write(result, run->report_fd);
+	if (close(run->report_fd) && !err)
+		err = -errno;
+	run->report_fd = -1;
+	if (!err)
+		return;
+	snprintf(text, sizeof(text), "--report: %s: %s", run->options.report, strerror(-err));
+	print_error("run", text);
+	result->status = LODGE_STATUS_VMM_ERROR;
+}
+
+static void run_to_end(struct run *run, struct lodge_result *result)
+{
+	struct lodge_config *config = &run->options.config;
+	uint64_t deadline = clock_ns() + config->timeout_ms * 1000000, now;
+	struct lodge_error error;
+	struct lodge_vm *vm;
+	bool again;
+
+	do {
+		if (lodge_vm_new(config, &vm, &error)) {
+			lodge_result_from_error(&error, result);
+			print_error("run", error.text);
+			write_report(run, result);
+			return;
+		}
+		if (config->console_in >= 0)
+			terminal_make_raw(&run->terminal, config->console_in);
+		lodge_vm_run(vm, result);
+		terminal_restore(&run->terminal);
+		again = result->outcome == LODGE_RESET && run->options.restart;
+		now = clock_ns();
+		if (config->timeout_ms)
+			config->timeout_ms = now < deadline ? (deadline - now + 999999) / 1000000 : 1;
+		/* Who waits for the report need not wait for KVM to take the VM apart. */
+		print_ending(run, result);
+		if (!again)
+			write_report(run, result);
+		lodge_vm_free(vm);
+	} while (again);
+}
+
+int command_run(int argc, char **argv)
+{
+	struct run run = {.report_fd = -1, .console_fd = -1};
+	struct lodge_result result = {0};
+	struct error error;
+	int err = run_options_parse(&run.options, argc, argv, &error), status;
+
+	if (err == OPTIONS_HELP) {
+		print_help();
+		status = 0;
+		goto done;
+	}
+	if (err) {
+		print_error("run", error.text);
+		status = error.kind;
+		goto done;
+	}
+	status = open_outputs(&run);
+	if (status)
+		goto done;
+	run.options.config.stop_fd = open_stop_fd();
+	run_to_end(&run, &result);
+	status = result.status;
+	if (run.options.config.stop_fd >= 0)
+		close(run.options.config.stop_fd);
+done:
+	if (run.report_fd >= 0)
+		close(run.report_fd);
+	if (run.console_fd >= 0)
+		close(run.console_fd);
+	run_options_free(&run.options);
+	return status;
+}

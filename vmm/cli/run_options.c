@@ -1,0 +1,286 @@
+#include "cli/run_options.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/bytes.h"
+#include "util/size.h"
+#include "util/trace.h"
+
+static int bad_value(struct error *error, const char *option, const char *value, const char *want)
+{
+	return error_set(error, ERROR_USAGE, -EINVAL, "%s '%s': %s", option, value, want);
+}
+
+static int set_memory(void *target, const char *value, struct error *error)
+{
+	struct run_options *options = target;
+
+	if (size_parse(value, &options->config.memory))
+		return bad_value(error, "-m", value, "not a size, such as 512M or 2G");
+	return 0;
+}
+
+static int set_cpus(void *target, const char *value, struct error *error)
+{
+	struct run_options *options = target;
+	uint64_t cpus;
+
+	if (number_parse(value, 1, LODGE_CPUS_MAX, &cpus))
+		return bad_value(error, "-c", value, "a guest can have 1 to 64 CPUs");
+	options->config.cpus = (unsigned)cpus;
+	return 0;
+}
+
+static int set_append(void *target, const char *value, struct error *error)
+{
+	struct run_options *options = target;
+
+	(void)error;
+	options->config.append = value;
+	return 0;
+}
+
+static int set_initrd(void *target, const char *value, struct error *error)
+{
+	struct run_options *options = target;
+
+	(void)error;
+	options->config.initrd = value;
+	return 0;
+}
+
+/*
+ * Takes the next field of a comma-separated list; a comma that belongs to it is written twice. *text moves
+ * behind it and becomes NULL at the end. The result is the caller's to free; NULL: no memory.
+ */
+static char *next_field(const char **text)
+{
+	const char *from = *text;
+	char *field = malloc(strlen(from) + 1), *to = field;
+
+	if (!field)
+		return NULL;
+	for (;;) {
+		if (!*from) {
+			*text = NULL;
+			break;
+		}
+		if (*from == ',' && from[1] != ',') {
+			*text = from + 1;
+			break;
+		}
+		from += *from == ',';
+		*to++ = *from++;
+	}
+	*to = '\0';
+	return field;
+}
+
+static const char *value_of(const char *field, const char *key)
+{
+	size_t len = strlen(key);
+
+	return !strncmp(field, key, len) && field[len] == '=' ? field + len + 1 : NULL;
+}
+
+/* Keeps what points into field, or frees it. */
+static int set_disk_field(
+	struct run_options *options, struct lodge_disk *disk, char *field, struct error *error)
+{
+	const char *path = value_of(field, "path"), *serial = value_of(field, "serial");
+	int err = 0;
+
+	if (path || serial) {
+		if (path)
+			disk->path = path;
+		else
+			disk->serial = serial;
+		if (options->owned_count < ARRAY_SIZE(options->owned)) {
+			options->owned[options->owned_count++] = field;
+			return 0;
+		}
+		err = bad_value(error, "--disk", field, "too many paths and serials");
+	} else if (!strcmp(field, "ro")) {
+		disk->read_only = true;
+	} else if (!strcmp(field, "direct")) {
+		disk->direct = true;
+	} else {
+		err = bad_value(error, "--disk", field, "not one of path=FILE, ro, serial=TEXT, direct");
+	}
+	free(field);
+	return err;
+}
+
+static int set_disk(void *target, const char *value, struct error *error)
+{
+	struct run_options *options = target;
+	struct lodge_disk *disk = &options->disks[options->disk_count];
+	const char *text = value;
+
+	if (options->disk_count == LODGE_DISKS_MAX)
+		return bad_value(error, "--disk", value, "there can be 8 disks at most");
+	while (text) {
+		char *field = next_field(&text);
+		int err = field ? set_disk_field(options, disk, field, error)
+		                : error_set(error, ERROR_VMM, -ENOMEM, "--disk: out of memory");
+
+		if (err)
+			return err;
+	}
+	if (!disk->path || !*disk->path)
+		return bad_value(error, "--disk", value, "no path=FILE in it");
+	options->disk_count++;
+	return 0;
+}
+
+static int set_console(void *target, const char *value, struct error *error)
+{
+	struct run_options *options = target;
+
+	options->console_path = value_of(value, "file");
+	if (options->console_path && *options->console_path)
+		options->console = CONSOLE_FILE;
+	else if (!strcmp(value, "stdio"))
+		options->console = CONSOLE_STDIO;
+	else if (!strcmp(value, "none"))
+		options->console = CONSOLE_NONE;
+	else
+		return bad_value(error, "--console", value, "not one of stdio, none, file=FILE");
+	return 0;
+}
+
+static int set_report(void *target, const char *value, struct error *error)
+{
+	struct run_options *options = target;
+
+	(void)error;
+	options->report = value;
+	return 0;
+}
+
+static int set_timeout(void *target, const char *value, struct error *error)
+{
+	struct run_options *options = target;
+
+	if (seconds_parse(value, &options->config.timeout_ms) || !options->config.timeout_ms)
+		return bad_value(error, "--timeout", value, "not a time in seconds, such as 30 or 0.5");
+	return 0;
+}
+
+static int set_on_reset(void *target, const char *value, struct error *error)
+{
+	struct run_options *options = target;
+
+	options->restart = !strcmp(value, "restart");
+	if (!options->restart && strcmp(value, "exit") != 0)
+		return bad_value(error, "--on-reset", value, "not one of exit, restart");
+	return 0;
+}
+
+static int set_debug_exit(void *target, const char *value, struct error *error)
+{
+	struct run_options *options = target;
+
+	options->config.qemu_debug_exit = !strcmp(value, "qemu");
+	if (!options->config.qemu_debug_exit && strcmp(value, "lodge") != 0)
+		return bad_value(error, "--debug-exit", value, "not one of lodge, qemu");
+	return 0;
+}
+
+static int set_pit(void *target, const char *value, struct error *error)
+{
+	(void)value;
+	(void)error;
+	((struct run_options *)target)->config.pit = true;
+	return 0;
+}
+
+static int set_overcommit(void *target, const char *value, struct error *error)
+{
+	(void)value;
+	(void)error;
+	((struct run_options *)target)->config.overcommit = true;
+	return 0;
+}
+
+static int set_trace(void *target, const char *value, struct error *error)
+{
+	struct run_options *options = target;
+
+	if (trace_parse(value, &options->config.trace))
+		return bad_value(error, "--trace", value, "not a list of pio, mmio, irq, virtio, exit, all");
+	return 0;
+}
+
+static int set_kvm_device(void *target, const char *value, struct error *error)
+{
+	struct run_options *options = target;
+
+	(void)error;
+	options->config.kvm_device = value;
+	return 0;
+}
+
+static int set_verbose(void *target, const char *value, struct error *error)
+{
+	(void)value;
+	(void)error;
+	((struct run_options *)target)->verbose = true;
+	return 0;
+}
+
+const struct option_row run_option_rows[] = {
+	{"memory", 'm', "SIZE", "guest memory, 16M to 1T; default 128M", set_memory},
+	{"cpus", 'c', "N", "virtual CPUs, 1 to 64; default 1", set_cpus},
+	{"append", 0, "TEXT", "the kernel's command line", set_append},
+	{"initrd", 0, "FILE", "initial RAM disk", set_initrd},
+	{"disk", 0, "path=FILE[,ro][,serial=TEXT][,direct]",
+		"a virtio disk: a raw image or a block device; up to 8\n"
+		"ro: read-only; direct: past the host's page cache\n"
+		"a comma in FILE is written twice",
+		set_disk},
+	{"console", 0, "WHERE", "the serial console: stdio (default), none, file=FILE", set_console},
+	{"report", 0, "FILE", "write what the guest did to FILE, as JSON", set_report},
+	{"timeout", 0, "SECONDS", "stop the guest after so long, with status 114", set_timeout},
+	{"on-reset", 0, "WHAT", "when the guest resets: exit (default, status 110), restart", set_on_reset},
+	{"debug-exit", 0, "WHOSE",
+		"what a write to port 0xf4 means: lodge (default: the status),\n"
+		"qemu (the status is twice the value plus 1)",
+		set_debug_exit},
+	{"pit", 0, NULL, "add an i8254 timer", set_pit},
+	{"overcommit", 0, NULL, "allow more guest memory than the host has", set_overcommit},
+	{"trace", 0, "TOPICS", "a line an event on stderr: pio,mmio,irq,virtio,exit or all", set_trace},
+	{"kvm-device", 0, "FILE", "KVM's device; default /dev/kvm", set_kvm_device},
+	{"verbose", 'v', NULL, "say on stderr what kind of kernel ran, and how it ended", set_verbose},
+};
+const unsigned run_option_count = ARRAY_SIZE(run_option_rows);
+
+int run_options_parse(struct run_options *options, int argc, char **argv, struct error *error)
+{
+	int operand, err;
+
+	*options = (struct run_options){0};
+	lodge_config_init(&options->config);
+	err = options_parse(run_option_rows, run_option_count, argc, argv, options, &operand, error);
+	if (err)
+		return err;
+	if (argc - operand > 1) {
+		return error_set(error, ERROR_USAGE, -EINVAL,
+			"'%s': one kernel is enough; its own arguments go into --append", argv[operand + 1]);
+	}
+	if (operand < argc)
+		options->config.kernel = argv[operand];
+	else if (!options->disk_count)
+		options->disk_count = 1; /* the zeroed entry: a scratch disk to play with */
+	options->config.disks = options->disks;
+	options->config.disk_count = options->disk_count;
+	return 0;
+}
+
+void run_options_free(struct run_options *options)
+{
+	while (options->owned_count)
+		free(options->owned[--options->owned_count]);
+}

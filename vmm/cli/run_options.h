@@ -1,0 +1,32 @@
+/* The options of `lodge run`, from its command line to a lodge_config. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "cli/options.h"
+#include "lodge.h"
+
+enum console_kind { CONSOLE_STDIO, CONSOLE_NONE, CONSOLE_FILE };
+
+struct run_options {
+	struct lodge_config config; /* its descriptors are still -1 */
+	struct lodge_disk disks[LODGE_DISKS_MAX];
+	unsigned disk_count;
+	char *owned[2 * LODGE_DISKS_MAX]; /* strings that were taken out of --disk */
+	unsigned owned_count;
+	enum console_kind console;
+	const char *console_path; /* CONSOLE_FILE */
+	const char *report;       /* NULL: none */
+	bool restart;             /* --on-reset restart */
+	bool verbose;
+};
+
+extern const struct option_row run_option_rows[];
+extern const unsigned run_option_count;
+
+/*
+ * Parses the arguments of `lodge run` (argv[0] is "run"): 0, OPTIONS_HELP, or -errno and *error
+ * (ERROR_USAGE). Without a kernel and a disk the guest is lodger with a scratch disk. To be freed in any case.
+ */
+int run_options_parse(struct run_options *options, int argc, char **argv, struct error *error);
+void run_options_free(struct run_options *options);
