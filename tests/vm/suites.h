@@ -1,0 +1,14 @@
+/* The VM test suites: main.c runs them all. */
+#pragma once
+
+#include <check.h>
+
+Suite *exit_status_suite(void);
+Suite *report_suite(void);
+Suite *lodger_suite(void);
+Suite *console_suite(void);
+Suite *terminal_suite(void);
+Suite *disk_suite(void);
+Suite *machine_suite(void);
+Suite *lifecycle_suite(void);
+Suite *bad_input_suite(void);

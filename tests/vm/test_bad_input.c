@@ -1,0 +1,207 @@
+/* Bad input gets one clear line on stderr, the status of its row, and costs nobody a byte. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/command.h"
+#include "lib/elf_builder.h"
+#include "lib/files.h"
+#include "vm/suites.h"
+
+static struct command *command;
+
+/* ELF kernels that are well-formed, but ask for what cannot be. */
+static void make_bad_kernels(void)
+{
+	static const uint8_t nothing[] = {0xf4};
+	const struct elf_build overlap = {
+		.segments = {{.paddr = 0x100000, .bytes = nothing, .filesz = 1, .bss = 8192},
+			{.paddr = 0x101000, .bytes = nothing, .filesz = 1}},
+		.segment_count = 2,
+		.entry = 0x100000,
+	};
+	struct elf_build one = {
+		.segments = {{.paddr = 0x100000, .bytes = nothing, .filesz = 1}},
+		.segment_count = 1,
+		.entry = 0x100000,
+	};
+	uint8_t file[4096];
+
+	files_write("overlap.elf", file, elf_build(&overlap, file, sizeof(file), NULL));
+	files_write("cut.elf", file, elf_build(&one, file, sizeof(file), NULL) - 1);
+	one.segments[0].paddr = one.entry = 0x40000000;
+	files_write("outside.elf", file, elf_build(&one, file, sizeof(file), NULL));
+	one.segments[0].paddr = 0x100000;
+	files_write("nowhere.elf", file, elf_build(&one, file, sizeof(file), NULL));
+}
+
+static void setup(void)
+{
+	static const uint8_t nothing[] = {0xf4};
+
+	files_setup();
+	command = command_new();
+	files_make("empty", 0);
+	files_make("zeroes.bin", 1 << 20);
+	files_make("huge.bin", (uint64_t)1 << 42);
+	files_make("odd.img", 1000);
+	files_make("good.img", 1 << 20);
+	files_make("readonly.img", 1 << 20);
+	chmod("readonly.img", 0400);
+	mkdir("folder", 0700);
+	mkfifo("fifo", 0600);
+	elf_write_pvh("good.elf", nothing, sizeof(nothing));
+	make_bad_kernels();
+	files_write("truncated.elf", "\177ELF\2\1\1", 7);
+	files_write("script.sh", "#!/bin/sh\necho I am not a kernel\n", 33);
+}
+
+static void teardown(void)
+{
+	free(command);
+	files_teardown();
+}
+
+/* What is typed, the status, and what the one line must hold. */
+static const struct {
+	const char *arguments[6];
+	int status;
+	const char *says[2];
+} rows[] = {
+	/* the command line */
+	{{"run", "--no-such-option"}, 100, {"--no-such-option"}},
+	{{"run", "-Z"}, 100, {"-Z"}},
+	{{"run", "--disk"}, 100, {"--disk", "needs a value"}},
+	{{"run", "good.elf", "second.elf"}, 100, {"second.elf"}},
+	{{"run", "-m", "0"}, 100, {"16 MiB"}},
+	{{"run", "-m", "1K"}, 100, {"1 KiB", "16 MiB"}},
+	{{"run", "-m", "lots"}, 100, {"lots"}},
+	{{"run", "-m", "-1"}, 100, {"-1"}},
+	{{"run", "-m", "99999999999T"}, 100, {"99999999999T"}},
+	{{"run", "-m", "2T"}, 100, {"2 TiB", "1 TiB"}},
+	{{"run", "-m", "33555433"}, 100, {"4096"}},
+	{{"run", "-m", "1T"}, 101, {"1 TiB", "--overcommit"}},
+	{{"run", "-c", "0"}, 100, {"-c", "64"}},
+	{{"run", "-c", "65"}, 100, {"-c", "64"}},
+	{{"run", "-c", "two"}, 100, {"two"}},
+	{{"run", "--timeout", "0"}, 100, {"--timeout"}},
+	{{"run", "--timeout", "soon"}, 100, {"soon"}},
+	{{"run", "--on-reset", "explode"}, 100, {"explode"}},
+	{{"run", "--debug-exit", "bochs"}, 100, {"bochs"}},
+	{{"run", "--console", "telnet"}, 100, {"telnet"}},
+	{{"run", "--console", "file=no/such/folder"}, 100, {"no/such/folder"}},
+	{{"run", "--trace", "everything"}, 100, {"everything"}},
+	{{"run", "--disk", "good.img"}, 100, {"good.img", "path="}},
+	{{"run", "--disk", "path=good.img,rw"}, 100, {"rw"}},
+	{{"run", "--disk", "path="}, 100, {"path="}},
+	{{"run", "--disk", "path=good.img,serial=a-serial-that-is-too-long"}, 100, {"20 bytes"}},
+	{{"jump"}, 100, {"jump", "lodge help"}},
+	{{"version", "please"}, 100, {"please"}},
+	{{"info", "please"}, 100, {"please"}},
+	/* kernels */
+	{{"run", "missing.elf"}, 102, {"missing.elf", "No such file"}},
+	{{"run", "empty"}, 102, {"empty"}},
+	{{"run", "folder"}, 102, {"folder", "directory"}},
+	{{"run", "fifo"}, 102, {"fifo", "not a regular file"}},
+	{{"run", "zeroes.bin"}, 102, {"zeroes.bin", "not a kernel"}},
+	{{"run", "huge.bin"}, 102, {"huge.bin", "not a kernel"}},
+	{{"run", "script.sh"}, 102, {"script.sh", "script"}},
+	{{"run", "truncated.elf"}, 102, {"truncated.elf", "truncated"}},
+	{{"run", "overlap.elf"}, 102, {"overlap.elf", "overlap"}},
+	{{"run", "outside.elf"}, 102, {"outside.elf", "-m"}},
+	{{"run", "cut.elf"}, 102, {"cut.elf", "truncated"}},
+	{{"run", "nowhere.elf"}, 102, {"nowhere.elf", "entry point"}},
+	{{"run", "good.elf", "--initrd", "missing"}, 102, {"missing", "No such file"}},
+	{{"run", "good.elf", "--initrd", "empty"}, 102, {"empty"}},
+	{{"run", "good.elf", "--initrd", "huge.bin"}, 102, {"huge.bin", "-m"}},
+	/* disks */
+	{{"run", "--disk", "path=missing.img"}, 102, {"missing.img", "No such file"}},
+	{{"run", "--disk", "path=folder"}, 102, {"folder", "directory"}},
+	{{"run", "--disk", "path=empty"}, 102, {"empty"}},
+	{{"run", "--disk", "path=odd.img"}, 102, {"odd.img", "512"}},
+	{{"run", "--disk", "path=fifo"}, 102, {"fifo"}},
+	{{"run", "--disk", "path=good.img", "--disk", "path=good.img"}, 102, {"good.img", "in use"}},
+	/* KVM */
+	{{"run", "--kvm-device", "/no/such/kvm"}, 101, {"/no/such/kvm", "No such file"}},
+	{{"run", "--kvm-device", "/dev/null"}, 101, {"/dev/null", "not a KVM device"}},
+	{{"info", "--kvm-device", "/no/such/kvm"}, 101, {"/no/such/kvm"}},
+};
+
+START_TEST(bad_input_gets_one_clear_line_and_its_status)
+{
+	const char *argv[8] = {command_lodge()};
+	const char *newline;
+
+	memcpy(argv + 1, rows[_i].arguments, sizeof(rows[_i].arguments));
+	command_start(command, argv);
+	command_finish(command, 30);
+	ck_assert_msg(command->status == rows[_i].status, "%s %s: status %d, not %d: %s", argv[1], argv[2],
+		command->status, rows[_i].status, command->err);
+	for (int i = 0; i < 2 && rows[_i].says[i]; i++) {
+		ck_assert_msg(strstr(command->err, rows[_i].says[i]) != NULL, "no '%s' in: %s",
+			rows[_i].says[i], command->err);
+	}
+	newline = strchr(command->err, '\n');
+	ck_assert_msg(newline && !newline[1], "not one line: %s", command->err);
+	ck_assert_msg(!strncmp(command->err, "lodge: ", 7), "%s", command->err);
+	ck_assert_str_eq(command->out, "");
+}
+END_TEST
+
+/* Root may do anything: these rows are run as a user who may not. */
+static const struct {
+	const char *line;
+	int status;
+	const char *says[2];
+} user_rows[] = {
+	{"run --disk path=readonly.img", 102, {"readonly.img", "ro"}},
+	{"run unreadable.elf", 102, {"unreadable.elf", "Permission denied"}},
+	{"run --disk path=unreadable.elf", 102, {"unreadable.elf", "Permission denied"}},
+	{"run --kvm-device ./forbidden-kvm", 101, {"forbidden-kvm", "Permission denied"}},
+};
+
+START_TEST(what_a_user_may_not_touch_gets_one_clear_line)
+{
+	char line[256];
+	const char *const argv[] = {"/bin/sh", "-c", line, command_lodge(), NULL};
+
+	if (geteuid() != 0) {
+		printf("SKIPPED: what_a_user_may_not_touch: needs root to set it up\n");
+		return;
+	}
+	files_write("unreadable.elf", "\177ELF\2\1\1", 7);
+	chmod("unreadable.elf", 0);
+	files_write("forbidden-kvm", "", 0);
+	chmod("forbidden-kvm", 0);
+	chmod("readonly.img", 0444);
+	chmod(".", 0755);
+	snprintf(line, sizeof(line),
+		"cp \"$0\" ./lodge-copy && exec setpriv --reuid=65534 --regid=65534 --clear-groups ./lodge-copy %s",
+		user_rows[_i].line);
+	command_start(command, argv);
+	command_finish(command, 30);
+	ck_assert_msg(command->status == user_rows[_i].status, "%s: status %d: %s", user_rows[_i].line,
+		command->status, command->err);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_msg(strstr(command->err, user_rows[_i].says[i]) != NULL, "no '%s' in: %s",
+			user_rows[_i].says[i], command->err);
+	}
+}
+END_TEST
+
+Suite *bad_input_suite(void)
+{
+	Suite *suite = suite_create("bad input");
+	TCase *tcase = tcase_create("rows");
+
+	tcase_set_timeout(tcase, 60);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_loop_test(
+		tcase, bad_input_gets_one_clear_line_and_its_status, 0, sizeof(rows) / sizeof(rows[0]));
+	tcase_add_loop_test(tcase, what_a_user_may_not_touch_gets_one_clear_line, 0,
+		sizeof(user_rows) / sizeof(user_rows[0]));
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
