@@ -1,0 +1,27 @@
+# make help
+
+define HELP
+Usage: make [TARGET]... [VARIABLE=VALUE]...
+
+  all                lodge, liblodge.a, lodger.elf (with .asm and .sym): the default
+  check              every test; scripts/check also installs what it needs, and lints
+  check-unit         the tests that need no KVM
+  check-vm           whole virtual machines; needs /dev/kvm
+  bench              start-up time, exit round trips, memory: as ratios
+  lint               compilers' warnings, cppcheck, shellcheck, clang-format, our own rules
+  format             clang-format all C files in place
+  install            into DESTDIR and PREFIX (/usr/local)
+  uninstall          remove what install has put there
+  clean              remove all that was built
+  compile_commands.json   for clangd
+  help               this text
+
+  FLAVOR=asan|tsan   with a sanitizer, in build/FLAVOR/
+  V=1                show the commands
+  CC, OPT, CFLAGS, LDFLAGS, GUEST_CC   as ever
+endef
+export HELP
+
+.PHONY: help
+help:
+	@printf '%s\n' "$$HELP"
