@@ -20,6 +20,8 @@ int main(void)
 		boot_params_suite,
 		cpuid_suite,
 		fdt_suite,
+		aml_suite,
+		acpi_suite,
 		image_suite,
 		elf_suite,
 		loader_suite,

@@ -79,6 +79,12 @@ Suite *cpuid_suite(void);
 /* test_fdt.c */
 Suite *fdt_suite(void);
 
+/* test_aml.c */
+Suite *aml_suite(void);
+
+/* test_acpi.c */
+Suite *acpi_suite(void);
+
 /* test_image.c */
 Suite *image_suite(void);
 

@@ -3,8 +3,10 @@
  *
  *   0x0000_0000  +-----------------------------+
  *                | boot data (below)           |
- *   0x0009_fc00  +-- EBDA, then the VGA and ---+  reserved in the e820 map
- *   0x0010_0000  +-- ROM holes ----------------+
+ *   0x0009_fc00  +-- EBDA, then the VGA hole --+  reserved in the e820 map, up to 1 MiB
+ *   0x000e_0000  |   ACPI tables               |
+ *   0x000f_0000  |   MP table                  |
+ *   0x0010_0000  +-----------------------------+
  *                | RAM: kernels, initrd        |
  *   0xc000_0000  +-----------------------------+  RAM below 4 GiB ends here at the latest
  *                | the hole: MMIO              |
@@ -51,6 +53,19 @@ static_assert(BOOT_PAGES_BASE + BOOT_PAGES_SIZE <= BOOT_CMDLINE_BASE, "page tabl
 static_assert(BOOT_CMDLINE_BASE + BOOT_CMDLINE_SIZE <= BOOT_FDT_BASE, "command line");
 static_assert(BOOT_FDT_BASE + BOOT_FDT_SIZE <= RAM_EBDA, "FDT");
 
+/*
+ * Tables that stay. They lie where a PC's BIOS has its own, so that a kernel that was not told of them finds them:
+ * ACPI 6.4, 5.2.5.1 has the RSDP looked for from 0xe0000 on, MP 1.4, 4.1 the floating pointer from 0xf0000 on.
+ */
+#define ACPI_BASE    0xe0000u
+#define ACPI_SIZE    0x2000u
+#define MPTABLE_BASE 0xf0000u
+#define MPTABLE_SIZE 0x1000u
+
+static_assert(RAM_EBDA <= ACPI_BASE, "the tables are in reserved memory");
+static_assert(ACPI_BASE + ACPI_SIZE <= MPTABLE_BASE, "ACPI tables");
+static_assert(MPTABLE_BASE + MPTABLE_SIZE <= RAM_HIGH, "MP table");
+
 /* MMIO: one page a virtio-mmio slot, one IOAPIC pin each from 16 on (0-15 are the ISA lines). */
 #define VIRTIO_MMIO_BASE   0xd0000000u
 #define VIRTIO_MMIO_STRIDE 0x1000u
@@ -59,6 +74,7 @@ static_assert(BOOT_FDT_BASE + BOOT_FDT_SIZE <= RAM_EBDA, "FDT");
 #define VIRTIO_MMIO_IRQ    16
 #define IOAPIC_BASE        0xfec00000u
 #define IOAPIC_SIZE        0x1000u
+#define IOAPIC_ID          0 /* as its register reads; it needs no number among the local APICs */
 #define IOAPIC_PINS        24
 #define LAPIC_BASE         0xfee00000u
 #define LAPIC_SIZE         0x1000u
