@@ -22,6 +22,7 @@ int main(void)
 		fdt_suite,
 		aml_suite,
 		acpi_suite,
+		mptable_suite,
 		image_suite,
 		elf_suite,
 		loader_suite,

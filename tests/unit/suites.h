@@ -85,6 +85,9 @@ Suite *aml_suite(void);
 /* test_acpi.c */
 Suite *acpi_suite(void);
 
+/* test_mptable.c */
+Suite *mptable_suite(void);
+
 /* test_image.c */
 Suite *image_suite(void);
 

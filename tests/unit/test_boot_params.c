@@ -22,6 +22,7 @@ static void setup(void)
 		.cmdline_len = 33,
 		.initrd_base = 0xbf000000,
 		.initrd_size = 0x123456,
+		.rsdp = 0xe0000,
 		.map = map,
 		.map_count = ARRAY_SIZE(map),
 	};
@@ -56,6 +57,12 @@ START_TEST(command_line_and_initrd_are_named)
 }
 END_TEST
 
+START_TEST(rsdp_is_named)
+{
+	ck_assert_uint_eq(at(0x070, 8), 0xe0000);
+}
+END_TEST
+
 START_TEST(memory_map_is_the_e820_map)
 {
 	ck_assert_uint_eq(at(0x1e8, 1), ARRAY_SIZE(map));
@@ -72,7 +79,7 @@ START_TEST(all_else_is_zero)
 {
 	static const struct {
 		unsigned offset, len;
-	} set[] = {{0x1e8, 1}, {0x1fe, 2}, {0x202, 4}, {0x210, 2}, {0x218, 8}, {0x228, 4}, {0x238, 4},
+	} set[] = {{0x070, 8}, {0x1e8, 1}, {0x1fe, 2}, {0x202, 4}, {0x210, 2}, {0x218, 8}, {0x228, 4}, {0x238, 4},
 		{0x2d0, 20 * ARRAY_SIZE(map)}};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(set); i++)
@@ -92,6 +99,7 @@ Suite *boot_params_suite(void)
 	tcase_add_checked_fixture(tcase, setup, NULL);
 	tcase_add_test(tcase, header_is_a_boot_loaders);
 	tcase_add_test(tcase, command_line_and_initrd_are_named);
+	tcase_add_test(tcase, rsdp_is_named);
 	tcase_add_test(tcase, memory_map_is_the_e820_map);
 	tcase_add_test(tcase, all_else_is_zero);
 	return suite;

@@ -185,6 +185,7 @@ static void write_boot_data(enum kernel_format format)
 		.initrd_base = 0xf00000,
 		.initrd_size = 0x54321,
 		.fdt_size = 0x1234,
+		.rsdp = ACPI_BASE,
 	};
 	const struct loaded_kernel loaded = {.format = format, .entry = 0x100abc, .end = KERNEL_END};
 
@@ -203,6 +204,7 @@ START_TEST(pvh_kernel_gets_start_info)
 	ck_assert_uint_eq(state.rbx, BOOT_START_INFO);
 	ck_assert_uint_eq(guest(state.rbx, 4), 0x336ec578);
 	ck_assert_uint_eq(guest(state.rbx + 24, 8), BOOT_CMDLINE_BASE);
+	ck_assert_uint_eq(guest(state.rbx + 32, 8), ACPI_BASE);
 	/* The initrd is the first module, as Linux wants it; then the device tree. */
 	ck_assert_uint_eq(guest(state.rbx + 12, 4), 2);
 	modules = guest(state.rbx + 16, 8);
@@ -228,6 +230,7 @@ START_TEST(linux_kernel_gets_boot_params_and_page_tables)
 	ck_assert_uint_eq(state.rsi, BOOT_PARAMS_BASE);
 	ck_assert_uint_eq(guest(state.rsi + 0x202, 4), 0x53726448);
 	ck_assert_uint_eq(guest(state.rsi + 0x228, 4), BOOT_CMDLINE_BASE);
+	ck_assert_uint_eq(guest(state.rsi + 0x070, 8), ACPI_BASE);
 	ck_assert_uint_eq(guest(state.rsi + 0x218, 4), 0xf00000);
 	ck_assert_uint_eq(guest(state.rsi + 0x21c, 4), 0x54321);
 	last = (unsigned)guest(state.rsi + 0x1e8, 1) - 1;

@@ -29,6 +29,7 @@ static void build(unsigned module_count, unsigned map_count)
 {
 	const struct pvh_config config = {
 		.cmdline = 0x20000,
+		.rsdp = 0xe0000,
 		.map = map,
 		.map_count = map_count,
 		.modules = modules,
@@ -52,7 +53,7 @@ START_TEST(start_info_has_the_fields_of_version_1)
 	ck_assert_uint_eq(at(8, 4), 0);
 	ck_assert_uint_eq(at(12, 4), 2);
 	ck_assert_uint_eq(at(24, 8), 0x20000);
-	ck_assert_uint_eq(at(32, 8), 0);
+	ck_assert_uint_eq(at(32, 8), 0xe0000);
 	ck_assert_uint_eq(at(48, 4), 3);
 	ck_assert_uint_eq(at(52, 4), 0);
 }

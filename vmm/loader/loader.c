@@ -106,6 +106,7 @@ static uint64_t write_start_info(const struct boot_data *data, const struct e820
 	};
 	const struct pvh_config config = {
 		.cmdline = BOOT_CMDLINE_BASE,
+		.rsdp = data->rsdp,
 		.map = map,
 		.map_count = map_count,
 		.modules = modules,
@@ -125,6 +126,7 @@ static uint64_t write_boot_params(const struct boot_data *data, const struct e82
 		.cmdline_len = (uint32_t)strlen(data->cmdline),
 		.initrd_base = (uint32_t)data->initrd_base,
 		.initrd_size = (uint32_t)data->initrd_size,
+		.rsdp = data->rsdp,
 		.map = map,
 		.map_count = map_count,
 	};

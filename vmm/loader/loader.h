@@ -40,6 +40,7 @@ struct boot_data {
 	uint64_t initrd_base;
 	uint64_t initrd_size;
 	uint64_t fdt_size; /* of the tree at BOOT_FDT_BASE */
+	uint64_t rsdp;     /* gpa of the RSDP; 0: none */
 };
 
 /* Writes command line, memory map and the protocol's own structures below 1 MiB. */

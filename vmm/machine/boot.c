@@ -5,6 +5,8 @@
 #include "loader/loader.h"
 #include "machine/vm.h"
 #include "util/error.h"
+#include "x86/acpi.h"
+#include "x86/mptable.h"
 
 extern const char lodger_image_start[], lodger_image_end[];
 
@@ -54,6 +56,30 @@ static int build_fdt(struct lodge_vm *vm, struct boot_data *data, struct error *
 	return 0;
 }
 
+/* What a kernel finds that reads no FDT: ACPI first, and the MP table for those that have not even that. */
+static int build_tables(struct lodge_vm *vm, struct boot_data *data, struct error *error)
+{
+	const struct acpi_config acpi = {
+		.devices = vm->board.devices,
+		.device_count = vm->board.device_count,
+		.cpus = vm->config.cpus,
+	};
+	const struct mptable_config mptable = {
+		.devices = vm->board.devices,
+		.device_count = vm->board.device_count,
+		.cpus = vm->config.cpus,
+	};
+	int err = acpi_build(&acpi, guest_memory_at(&vm->mem, ACPI_BASE, ACPI_SIZE), ACPI_SIZE, ACPI_BASE);
+
+	if (!err)
+		err = mptable_build(&mptable, guest_memory_at(&vm->mem, MPTABLE_BASE, MPTABLE_SIZE),
+			MPTABLE_SIZE, MPTABLE_BASE);
+	if (err)
+		return error_set(error, ERROR_VMM, err, "ACPI and MP tables: %s", strerror(-err));
+	data->rsdp = ACPI_BASE;
+	return 0;
+}
+
 int boot_load(struct lodge_vm *vm, struct boot_state *ret_state, struct error *error)
 {
 	struct boot_data data = {.cmdline = vm->config.append ? vm->config.append : ""};
@@ -66,6 +92,8 @@ int boot_load(struct lodge_vm *vm, struct boot_state *ret_state, struct error *e
 	}
 	if (!err)
 		err = build_fdt(vm, &data, error);
+	if (!err)
+		err = build_tables(vm, &data, error);
 	boot_close(vm);
 	if (err)
 		return err;

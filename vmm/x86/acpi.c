@@ -4,6 +4,7 @@
 
 #include "util/bytes.h"
 #include "x86/aml.h"
+#include "x86/checksum.h"
 #include "x86/fdt.h"
 #include "x86/layout.h"
 
@@ -157,17 +158,6 @@ static void *take(struct area *area, size_t size)
 static uint64_t address(const struct area *area, const void *table)
 {
 	return area->gpa + (uint64_t)((const uint8_t *)table - area->bytes);
-}
-
-/* What makes the sum of all bytes 0. */
-static uint8_t checksum(const void *bytes, size_t len)
-{
-	const uint8_t *byte = bytes;
-	uint8_t sum = 0;
-
-	while (len--)
-		sum = (uint8_t)(sum + *byte++);
-	return (uint8_t)-sum;
 }
 
 /* Fills the header of a table whose other bytes are all there; returns the table's address. */

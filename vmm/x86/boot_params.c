@@ -25,6 +25,7 @@ void boot_params_build(const struct boot_params_config *config, void *page)
 				.ramdisk_image = config->initrd_base,
 				.ramdisk_size = config->initrd_size,
 			},
+		.acpi_rsdp_addr = config->rsdp,
 		.e820_entries = (uint8_t)config->map_count,
 	};
 	unsigned i;

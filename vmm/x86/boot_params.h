@@ -10,6 +10,7 @@ struct boot_params_config {
 	uint32_t cmdline_len;
 	uint32_t initrd_base;
 	uint32_t initrd_size;
+	uint64_t rsdp; /* gpa of the RSDP; 0: none */
 	const struct e820_entry *map;
 	unsigned map_count;
 };

@@ -74,7 +74,8 @@ static_assert(MPTABLE_BASE + MPTABLE_SIZE <= RAM_HIGH, "MP table");
 #define VIRTIO_MMIO_IRQ    16
 #define IOAPIC_BASE        0xfec00000u
 #define IOAPIC_SIZE        0x1000u
-#define IOAPIC_ID          0 /* as its register reads; it needs no number among the local APICs */
+#define IOAPIC_ID          0    /* as its register reads; it needs no number among the local APICs */
+#define IOAPIC_VERSION     0x11 /* 82093AA, KVM's and everybody's */
 #define IOAPIC_PINS        24
 #define LAPIC_BASE         0xfee00000u
 #define LAPIC_SIZE         0x1000u

@@ -54,6 +54,7 @@ void pvh_start_info_build(const struct pvh_config *config, void *page, uint64_t 
 				.nr_modules = config->module_count,
 				.modlist = gpa + offsetof(struct start_page, modules),
 				.cmdline = config->cmdline,
+				.rsdp = config->rsdp,
 				.memmap = gpa + offsetof(struct start_page, map),
 				.memmap_entries = config->map_count,
 			},

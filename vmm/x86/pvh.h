@@ -16,6 +16,7 @@ struct pvh_module {
 
 struct pvh_config {
 	uint64_t cmdline;
+	uint64_t rsdp; /* gpa of the RSDP; 0: none */
 	const struct e820_entry *map;
 	unsigned map_count;
 	const struct pvh_module *modules;
