@@ -18,14 +18,13 @@
 static struct {
 	uint32_t function, index;
 } leaves[] = {{0x0, 0}, {0x1, 0}, {0x4, 0}, {0x4, 1}, {0x4, 2}, {0x4, 3}, {0x7, 0}, {0xb, 0}, {0xb, 1},
-	{0xb, 2}, {0x1f, 0}, {0x1f, 1}, {0x40000000, 0}, {0x80000008, 0}, {0x8000001e, 0}};
+	{0xb, 2}, {0x1f, 0}, {0x1f, 1}, {0x40000000, 0}, {0x80000007, 0}, {0x80000008, 0}, {0x8000001d, 0},
+	{0x8000001e, 0}};
 
 static struct kvm_cpuid2 *cpuid;
 
-static void adapt(unsigned cpu, unsigned cpus)
+static void fill_with_host(void)
 {
-	const struct cpuid_config config = {.cpu = cpu, .cpus = cpus, .tsc_deadline = true};
-
 	for (unsigned i = 0; i < ARRAY_SIZE(leaves); i++)
 		cpuid->entries[i] = (struct kvm_cpuid_entry2){.function = leaves[i].function,
 			.index = leaves[i].index,
@@ -34,12 +33,21 @@ static void adapt(unsigned cpu, unsigned cpus)
 			.ecx = HOST,
 			.edx = HOST};
 	cpuid->nent = ARRAY_SIZE(leaves);
+	memcpy(&cpuid->entries[0].ebx, "Auth", 4);
+}
+
+static void adapt(unsigned cpu, unsigned cpus)
+{
+	const struct cpuid_config config = {.cpu = cpu, .cpus = cpus, .tsc_deadline = true};
+
+	fill_with_host();
 	cpuid_adapt(&config, cpuid);
 }
 
 static void setup(void)
 {
-	cpuid = calloc(1, sizeof(*cpuid) + CPUID_ENTRIES_MAX * sizeof(cpuid->entries[0]));
+	cpuid = calloc(
+		1, sizeof(*cpuid) + (CPUID_ENTRIES_MAX + CPUID_ENTRIES_ADDED) * sizeof(cpuid->entries[0]));
 	ck_assert_ptr_nonnull(cpuid);
 }
 
@@ -48,7 +56,7 @@ static void teardown(void)
 	free(cpuid);
 }
 
-static const struct kvm_cpuid_entry2 *leaf(uint32_t function, uint32_t index)
+static struct kvm_cpuid_entry2 *leaf(uint32_t function, uint32_t index)
 {
 	for (unsigned i = 0; i < cpuid->nent; i++)
 		if (cpuid->entries[i].function == function && cpuid->entries[i].index == index)
@@ -149,10 +157,8 @@ START_TEST(what_the_host_says_besides_stays)
 
 	adapt(3, 4);
 	for (unsigned i = 0; i < ARRAY_SIZE(leaves); i++) {
-		entry = &cpuid->entries[i];
-		ck_assert_uint_eq(entry->function, leaves[i].function);
-		ck_assert_uint_eq(entry->index, leaves[i].index);
-		if (entry->function == 0 || entry->function == 7 || entry->function == 0x40000000) {
+		entry = leaf(leaves[i].function, leaves[i].index);
+		if (entry->function == 7 || entry->function == 0x40000000) {
 			ck_assert_uint_eq(entry->eax, HOST);
 			ck_assert_uint_eq(entry->ebx, HOST);
 			ck_assert_uint_eq(entry->ecx, HOST);
@@ -164,6 +170,102 @@ START_TEST(what_the_host_says_besides_stays)
 	ck_assert_uint_eq(leaf(0x1, 0)->ecx | HYPERVISOR | TSC_DEADLINE, HOST | HYPERVISOR | TSC_DEADLINE);
 	ck_assert_uint_eq(leaf(0x1, 0)->edx | HTT, HOST | HTT);
 	ck_assert_uint_eq(leaf(0x80000008, 0)->eax, HOST);
+}
+END_TEST
+
+/* Newer KVMs list subleaf 0 alone; and KVM looks at the index only where a flag says so. */
+START_TEST(topology_has_all_its_levels_whatever_kvm_lists)
+{
+	struct cpuid_config config = {.cpus = 4};
+	unsigned count;
+
+	fill_with_host();
+	cpuid->entries[0].function = 0xb;
+	cpuid->nent = 1;
+	for (config.cpu = 0; config.cpu < config.cpus; config.cpu++) {
+		cpuid_adapt(&config, cpuid);
+		ck_assert_uint_eq(cpuid->nent, 3);
+		ck_assert_uint_eq(leaf(0xb, 1)->ebx, 4);
+		ck_assert_uint_eq(leaf(0xb, 1)->edx, config.cpu);
+	}
+	adapt(0, 4);
+	count = cpuid->nent;
+	for (unsigned i = 0; i < 3; i++) {
+		ck_assert_uint_eq(leaf(0xb, i)->flags, KVM_CPUID_FLAG_SIGNIFCANT_INDEX);
+		ck_assert_uint_eq(leaf(0x1f, i)->flags, KVM_CPUID_FLAG_SIGNIFCANT_INDEX);
+	}
+	ck_assert_uint_eq(count, ARRAY_SIZE(leaves) + 1); /* 0x1f had two subleaves */
+	/* A CPU that has no such leaf gets none. */
+	fill_with_host();
+	cpuid->nent = 2;
+	cpuid_adapt(&config, cpuid);
+	ck_assert_uint_eq(cpuid->nent, 2);
+}
+END_TEST
+
+START_TEST(amds_cache_leaf_agrees_with_the_topology)
+{
+	const struct cpuid_config config = {.cpus = 16};
+
+	for (unsigned level = 1; level <= 3; level++) {
+		fill_with_host();
+		leaf(0x8000001d, 0)->eax = 3 | level << 5 | 0xfffu << 14;
+		cpuid_adapt(&config, cpuid);
+		ck_assert_uint_eq(leaf(0x8000001d, 0)->eax, 3 | level << 5 | (level == 3 ? 15u : 0) << 14);
+	}
+	fill_with_host();
+	leaf(0x8000001d, 0)->eax = 0;
+	leaf(0x4, 0)->eax = 0;
+	cpuid_adapt(&config, cpuid);
+	ck_assert_uint_eq(leaf(0x8000001d, 0)->eax, 0); /* the list's end stays it */
+	ck_assert_uint_eq(leaf(0x4, 0)->eax, 0);
+}
+END_TEST
+
+START_TEST(intel_has_no_core_count_in_amds_leaf)
+{
+	const struct cpuid_config config = {.cpus = 16};
+
+	fill_with_host();
+	memcpy(&cpuid->entries[0].ebx, "Genu", 4);
+	cpuid_adapt(&config, cpuid);
+	ck_assert_uint_eq(leaf(0x80000008, 0)->ecx, HOST);
+}
+END_TEST
+
+static void adapt_timing(const char *hypervisor, uint32_t power, uint32_t khz)
+{
+	const struct cpuid_config config = {.cpus = 1, .tsc_khz = khz};
+	struct kvm_cpuid_entry2 *kvm;
+
+	fill_with_host();
+	leaf(0x80000007, 0)->edx = power;
+	kvm = leaf(0x40000000, 0);
+	kvm->eax = 0x40000001;
+	memcpy(&kvm->ebx, hypervisor, 4);
+	memcpy(&kvm->ecx, hypervisor + 4, 4);
+	memcpy(&kvm->edx, hypervisor + 8, 4);
+	cpuid_adapt(&config, cpuid);
+	cpuid_adapt(&config, cpuid);
+}
+
+START_TEST(tsc_rate_is_told_where_it_is_constant)
+{
+	unsigned count;
+
+	adapt_timing("KVMKVMKVM\0\0", 0x100, 2596120);
+	ck_assert_uint_eq(leaf(0x40000000, 0)->eax, 0x40000010);
+	ck_assert_uint_eq(leaf(0x40000010, 0)->eax, 2596120);
+	ck_assert_uint_eq(leaf(0x40000010, 0)->ebx, 1000000);
+	ck_assert_uint_eq(leaf(0x40000010, 0)->ecx, 0);
+	count = cpuid->nent;
+	adapt_timing("KVMKVMKVM\0\0", 0x100, 0);
+	ck_assert_uint_eq(cpuid->nent, count - 1);
+	ck_assert_uint_eq(leaf(0x40000000, 0)->eax, 0x40000001);
+	adapt_timing("KVMKVMKVM\0\0", 0x0ff, 2596120);
+	ck_assert_uint_eq(cpuid->nent, count - 1);
+	adapt_timing("Microsoft Hv", 0x100, 2596120);
+	ck_assert_uint_eq(cpuid->nent, count - 1);
 }
 END_TEST
 
@@ -199,6 +301,10 @@ Suite *cpuid_suite(void)
 	tcase_add_loop_test(tcase, topology_is_one_package_of_single_thread_cores, 1, 65);
 	tcase_add_loop_test(tcase, older_leaves_agree_with_the_topology, 1, 65);
 	tcase_add_test(tcase, caches_are_shared_by_no_threads_that_there_are_not);
+	tcase_add_test(tcase, topology_has_all_its_levels_whatever_kvm_lists);
+	tcase_add_test(tcase, amds_cache_leaf_agrees_with_the_topology);
+	tcase_add_test(tcase, intel_has_no_core_count_in_amds_leaf);
+	tcase_add_test(tcase, tsc_rate_is_told_where_it_is_constant);
 	tcase_add_test(tcase, what_the_host_says_besides_stays);
 	tcase_add_test(tcase, hypervisor_bit_is_always_set);
 	tcase_add_test(tcase, tsc_deadline_timer_is_there_when_kvm_has_it);

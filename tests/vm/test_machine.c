@@ -81,6 +81,41 @@ START_TEST(a_pit_is_there_when_asked_for)
 }
 END_TEST
 
+START_TEST(msrs_are_as_firmware_leaves_them)
+{
+	/*
+	 * mov ecx,0x2ff; rdmsr; cmp eax,0x806; jne bad; mov ecx,0x1a0; rdmsr; test al,1; jz bad;
+	 * mov al,7; out 0xf4,al; bad: mov al,1; out 0xf4,al
+	 */
+	static const uint8_t code[] = {0xb9, 0xff, 0x02, 0x00, 0x00, 0x0f, 0x32, 0x3d, 0x06, 0x08, 0x00, 0x00,
+		0x75, 0x0f, 0xb9, 0xa0, 0x01, 0x00, 0x00, 0x0f, 0x32, 0xa8, 0x01, 0x74, 0x04, 0xb0, 0x07,
+		0xe6, 0xf4, 0xb0, 0x01, 0xe6, 0xf4, 0xf4};
+
+	elf_write_pvh("msrs.elf", code, sizeof(code));
+	guest_init(&guest, NULL);
+	guest.config.kernel = "msrs.elf";
+	guest.config.cpus = 2;
+	ck_assert_int_eq(guest_run(&guest), 7);
+}
+END_TEST
+
+/* The host's own flag for a TSC of one rate. */
+START_TEST(the_tsc_rate_is_told_where_it_is_constant)
+{
+	static char cpuinfo[65536];
+	FILE *file = fopen("/proc/cpuinfo", "r");
+
+	ck_assert_ptr_nonnull(file);
+	cpuinfo[fread(cpuinfo, 1, sizeof(cpuinfo) - 1, file)] = '\0';
+	fclose(file);
+	guest_init(&guest, "run=info");
+	ck_assert_int_eq(guest_run(&guest), 0);
+	ck_assert_msg(strstr(guest.console,
+			      strstr(cpuinfo, " nonstop_tsc") ? "CPUID 0x40000010" : "KVM clock") != NULL,
+		"%s", guest.console);
+}
+END_TEST
+
 START_TEST(a_kernel_without_a_pvh_note_is_entered_in_64_bit_mode)
 {
 	/*
@@ -132,6 +167,8 @@ Suite *machine_suite(void)
 	tcase_add_loop_test(tcase, all_cpus_exist_and_the_others_stay_parked, 0,
 		sizeof(cpu_counts) / sizeof(cpu_counts[0]));
 	tcase_add_test(tcase, a_pit_is_there_when_asked_for);
+	tcase_add_test(tcase, msrs_are_as_firmware_leaves_them);
+	tcase_add_test(tcase, the_tsc_rate_is_told_where_it_is_constant);
 	tcase_add_test(tcase, a_kernel_without_a_pvh_note_is_entered_in_64_bit_mode);
 	tcase_add_test(tcase, the_initrd_and_the_command_line_reach_the_guest);
 	suite_add_tcase(suite, tcase);

@@ -10,6 +10,9 @@
 
 #include "kvm/kvm_system.h"
 #include "kvm/kvm_vm.h"
+#include "util/bytes.h"
+
+#define MSRS_MAX 16
 
 static int vcpu_ioctl(const struct kvm_vcpu *vcpu, unsigned long request, const void *argument)
 {
@@ -63,6 +66,24 @@ int kvm_vcpu_set_regs(struct kvm_vcpu *vcpu, const struct kvm_regs *regs, const 
 	int err = vcpu_ioctl(vcpu, KVM_SET_SREGS, sregs);
 
 	return err ? err : vcpu_ioctl(vcpu, KVM_SET_REGS, regs);
+}
+
+int kvm_vcpu_set_msrs(struct kvm_vcpu *vcpu, const struct kvm_msr_entry *msrs, unsigned count)
+{
+	union {
+		struct kvm_msrs header;
+		uint8_t bytes[sizeof(struct kvm_msrs) + MSRS_MAX * sizeof(*msrs)];
+	} list = {.header.nmsrs = MIN(count, (unsigned)MSRS_MAX)};
+
+	memcpy(list.header.entries, msrs, list.header.nmsrs * sizeof(*msrs));
+	return vcpu_ioctl(vcpu, KVM_SET_MSRS, &list);
+}
+
+uint32_t kvm_vcpu_tsc_khz(const struct kvm_vcpu *vcpu)
+{
+	int khz = ioctl(vcpu->fd, KVM_GET_TSC_KHZ, 0);
+
+	return khz > 0 ? (uint32_t)khz : 0;
 }
 
 int kvm_vcpu_translate(struct kvm_vcpu *vcpu, uint64_t gva, uint64_t *ret_gpa)

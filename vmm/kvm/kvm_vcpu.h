@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 struct kvm_cpuid2;
+struct kvm_msr_entry;
 struct kvm_regs;
 struct kvm_run;
 struct kvm_sregs;
@@ -28,6 +29,12 @@ void kvm_vcpu_fini(struct kvm_vcpu *vcpu); /* half-built and zeroed ones too */
 int kvm_vcpu_set_cpuid(struct kvm_vcpu *vcpu, const struct kvm_cpuid2 *cpuid);
 int kvm_vcpu_get_regs(struct kvm_vcpu *vcpu, struct kvm_regs *ret_regs, struct kvm_sregs *ret_sregs);
 int kvm_vcpu_set_regs(struct kvm_vcpu *vcpu, const struct kvm_regs *regs, const struct kvm_sregs *sregs);
+
+/* Sets MSRs up to the first that KVM does not know; what it does not know, guests do without. */
+int kvm_vcpu_set_msrs(struct kvm_vcpu *vcpu, const struct kvm_msr_entry *msrs, unsigned count);
+
+/* The rate of its TSC; 0: KVM does not tell. */
+uint32_t kvm_vcpu_tsc_khz(const struct kvm_vcpu *vcpu);
 
 /* Guest-virtual to guest-physical, by the vCPU's page tables: 0 or -EFAULT. */
 int kvm_vcpu_translate(struct kvm_vcpu *vcpu, uint64_t gva, uint64_t *ret_gpa);

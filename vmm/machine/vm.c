@@ -124,12 +124,13 @@ static int init_board(struct lodge_vm *vm, struct error *error)
 /* What KVM supports, told to each vCPU as its own. */
 static int set_cpuid(struct lodge_vm *vm)
 {
-	size_t size = sizeof(struct kvm_cpuid2) + CPUID_ENTRIES_MAX * sizeof(struct kvm_cpuid_entry2);
+	size_t count = CPUID_ENTRIES_MAX + CPUID_ENTRIES_ADDED;
 	struct cpuid_config config = {
 		.cpus = vm->config.cpus,
 		.tsc_deadline = kvm_system_capability(&vm->system, KVM_CAP_TSC_DEADLINE_TIMER),
+		.tsc_khz = kvm_vcpu_tsc_khz(&vm->vcpus[0].kvm),
 	};
-	struct kvm_cpuid2 *cpuid = malloc(size);
+	struct kvm_cpuid2 *cpuid = malloc(sizeof(*cpuid) + count * sizeof(cpuid->entries[0]));
 	int err = -ENOMEM;
 
 	if (!cpuid)
@@ -147,7 +148,8 @@ static int set_cpuid(struct lodge_vm *vm)
 
 static int init_vcpus(struct lodge_vm *vm, struct error *error)
 {
-	unsigned i;
+	unsigned i, msr_count;
+	const struct kvm_msr_entry *msrs = boot_msrs(&msr_count);
 	int err = 0;
 
 	if (vm->config.cpus > (unsigned)vm->system.max_vcpus) {
@@ -168,6 +170,8 @@ static int init_vcpus(struct lodge_vm *vm, struct error *error)
 	}
 	if (!err)
 		err = set_cpuid(vm);
+	for (i = 0; !err && i < vm->vcpu_count; i++)
+		err = kvm_vcpu_set_msrs(&vm->vcpus[i].kvm, msrs, msr_count);
 	if (err)
 		return error_set(error, ERROR_HOST, err, "vCPUs: %s", strerror(-err));
 	return 0;

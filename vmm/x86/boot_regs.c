@@ -18,6 +18,13 @@
 #define SELECTOR_DATA 0x18
 #define SELECTOR_TSS  0x20
 
+#define MSR_MISC_ENABLE   0x1a0
+#define MSR_MTRR_DEF_TYPE 0x2ff
+
+#define FAST_STRINGS    1 /* Linux gives up REP MOVS without it */
+#define MTRR_ENABLE     (1 << 11)
+#define MTRR_WRITE_BACK 6 /* without MTRRs all memory counts as uncached, and Linux's PAT set-up objects */
+
 static struct kvm_segment code_segment(bool long_mode)
 {
 	return (struct kvm_segment){
@@ -97,4 +104,15 @@ void boot_regs_build(
 		sregs->cr4 = CR4_PAE;
 		sregs->efer = EFER_LME | EFER_LMA;
 	}
+}
+
+const struct kvm_msr_entry *boot_msrs(unsigned *ret_count)
+{
+	static const struct kvm_msr_entry msrs[] = {
+		{.index = MSR_MTRR_DEF_TYPE, .data = MTRR_ENABLE | MTRR_WRITE_BACK},
+		{.index = MSR_MISC_ENABLE, .data = FAST_STRINGS},
+	};
+
+	*ret_count = ARRAY_SIZE(msrs);
+	return msrs;
 }

@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 
+struct kvm_msr_entry;
 struct kvm_regs;
 struct kvm_sregs;
 
@@ -26,3 +27,6 @@ struct boot_state {
  */
 void boot_regs_build(
 	const struct boot_state *state, struct kvm_regs *ret_regs, struct kvm_sregs *sregs, void *gdt);
+
+/* What a PC's firmware leaves in every CPU's MSRs, the boot processor's and the others' alike. */
+const struct kvm_msr_entry *boot_msrs(unsigned *ret_count);
