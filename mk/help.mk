@@ -7,6 +7,8 @@ Usage: make [TARGET]... [VARIABLE=VALUE]...
   check              every test; scripts/check also installs what it needs, and lints
   check-unit         the tests that need no KVM
   check-vm           whole virtual machines; needs /dev/kvm
+  check-linux        stock Linux kernels, and check-vm, on a kvm_amd that QEMU emulates; needs no /dev/kvm
+  check-linux-smoke  the quickest of these
   bench              start-up time, exit round trips, memory: as ratios
   lint               compilers' warnings, cppcheck, shellcheck, clang-format, our own rules
   format             clang-format all C files in place

@@ -2,6 +2,7 @@
 #
 #   check-unit   tests/unit: no KVM, seconds
 #   check-vm     tests/vm: whole VMs, through lodge.h and through the command line; needs /dev/kvm
+#   check-linux  tests/linux: stock Linux kernels, and tests/vm once more, in the svm lane; needs QEMU, no /dev/kvm
 
 TEST_LIBS   := $(shell pkg-config --libs check 2>/dev/null)
 TEST_CFLAGS := $(shell pkg-config --cflags check 2>/dev/null) -Itests -fvisibility=default
@@ -46,6 +47,18 @@ check-unit: $(BUILD)/tests/check-unit
 check-vm: $(BUILD)/tests/check-vm $(BUILD)/lodge
 	$(Q)LODGE=$(BUILD)/lodge LODGER=$(abspath $(BUILD)/lodger.elf) $< || [ $$? = 77 ]
 
-check: check-unit check-vm
+check: check-unit check-vm check-linux
+
+# In the lane no test may take it for granted that it has two CPUs at once, and time runs slower.
+.PHONY: check-linux check-linux-smoke check-vm-lane
+check-vm-lane: $(BUILD)/tests/check-vm $(BUILD)/lodge
+	$(Q)scripts/svm-lane --build $(BUILD) --add $(shell command -v setpriv):/usr/bin/setpriv --timeout 590 -- \
+		env CK_TIMEOUT_MULTIPLIER=4 LODGE=$(BUILD)/lodge $<
+
+check-linux: check-vm-lane $(BUILD)/lodge
+	$(Q)LODGE_BUILD=$(BUILD) tests/linux/run
+
+check-linux-smoke: $(BUILD)/lodge
+	$(Q)LODGE_BUILD=$(BUILD) tests/linux/run --smoke
 
 -include $(UNIT_OBJS:.o=.d) $(VM_OBJS:.o=.d) $(BENCH_OBJS:.o=.d)
