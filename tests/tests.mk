@@ -52,7 +52,7 @@ check: check-unit check-vm check-linux
 # In the lane no test may take it for granted that it has two CPUs at once, and time runs slower.
 .PHONY: check-linux check-linux-smoke check-vm-lane
 check-vm-lane: $(BUILD)/tests/check-vm $(BUILD)/lodge
-	$(Q)scripts/svm-lane --build $(BUILD) $(addprefix --add ,$(wildcard /usr/bin/setpriv)) --timeout 590 -- \
+	$(Q)scripts/svm-lane --build $(BUILD) --scratch 512M $(addprefix --add ,$(wildcard /usr/bin/setpriv)) --timeout 590 -- \
 		env CK_TIMEOUT_MULTIPLIER=4 LODGE=$(BUILD)/lodge $<
 
 check-linux: check-vm-lane $(BUILD)/lodge
