@@ -15,11 +15,11 @@ struct pvh_note {
 	uint32_t entry;
 };
 
-static Elf64_Ehdr file_header(const struct elf_build *build, unsigned phnum)
+static size_t put_file_header(const struct elf_build *build, uint8_t *out, unsigned phnum)
 {
-	return (Elf64_Ehdr){
+	const Elf64_Ehdr wide = {
 		.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
-		.e_type = ET_EXEC,
+		.e_type = build->dyn ? ET_DYN : ET_EXEC,
 		.e_machine = EM_X86_64,
 		.e_version = EV_CURRENT,
 		.e_entry = build->entry,
@@ -28,9 +28,48 @@ static Elf64_Ehdr file_header(const struct elf_build *build, unsigned phnum)
 		.e_phentsize = sizeof(Elf64_Phdr),
 		.e_phnum = (Elf64_Half)phnum,
 	};
+	const Elf32_Ehdr narrow = {
+		.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS32, ELFDATA2LSB, EV_CURRENT},
+		.e_type = wide.e_type,
+		.e_machine = EM_386,
+		.e_version = EV_CURRENT,
+		.e_entry = (Elf32_Addr)build->entry,
+		.e_phoff = sizeof(Elf32_Ehdr),
+		.e_ehsize = sizeof(Elf32_Ehdr),
+		.e_phentsize = sizeof(Elf32_Phdr),
+		.e_phnum = wide.e_phnum,
+	};
+
+	if (build->elf32)
+		memcpy(out, &narrow, sizeof(narrow));
+	else
+		memcpy(out, &wide, sizeof(wide));
+	return build->elf32 ? sizeof(narrow) : sizeof(wide);
 }
 
-static size_t put_segments(const struct elf_build *build, uint8_t *out, size_t size, size_t at)
+/* Writes a program header of the file's class; returns the place of the next one. */
+static uint8_t *put_program_header(const struct elf_build *build, uint8_t *out, const Elf64_Phdr *phdr)
+{
+	const Elf32_Phdr narrow = {
+		.p_type = phdr->p_type,
+		.p_flags = phdr->p_flags,
+		.p_offset = (Elf32_Off)phdr->p_offset,
+		.p_vaddr = (Elf32_Addr)phdr->p_vaddr,
+		.p_paddr = (Elf32_Addr)phdr->p_paddr,
+		.p_filesz = (Elf32_Word)phdr->p_filesz,
+		.p_memsz = (Elf32_Word)phdr->p_memsz,
+		.p_align = (Elf32_Word)phdr->p_align,
+	};
+
+	if (build->elf32)
+		memcpy(out, &narrow, sizeof(narrow));
+	else
+		memcpy(out, phdr, sizeof(*phdr));
+	return out + (build->elf32 ? sizeof(narrow) : sizeof(*phdr));
+}
+
+static size_t put_segments(
+	const struct elf_build *build, uint8_t *out, size_t size, uint8_t **phdrs, size_t at)
 {
 	for (unsigned i = 0; i < build->segment_count; i++) {
 		const struct elf_build_segment *segment = &build->segments[i];
@@ -46,7 +85,7 @@ static size_t put_segments(const struct elf_build *build, uint8_t *out, size_t s
 
 		if (segment->filesz > size - at)
 			return 0;
-		memcpy(out + sizeof(Elf64_Ehdr) + i * sizeof(phdr), &phdr, sizeof(phdr));
+		*phdrs = put_program_header(build, *phdrs, &phdr);
 		if (segment->filesz)
 			memcpy(out + at, segment->bytes, segment->filesz);
 		at += segment->filesz;
@@ -61,32 +100,35 @@ size_t elf_build(const struct elf_build *build, void *out, size_t size, struct e
 		.name = "Xen",
 		.entry = build->pvh_entry,
 	};
-	struct elf_layout layout = {.phdrs = sizeof(Elf64_Ehdr)};
-	Elf64_Ehdr header;
+	struct elf_layout layout = {.phnum = build->segment_count + build->pvh};
+	uint8_t *phdrs;
 	size_t at;
 
-	layout.phnum = build->segment_count + build->pvh;
-	at = layout.phdrs + layout.phnum * sizeof(Elf64_Phdr);
+	layout.phdrs = build->elf32 ? sizeof(Elf32_Ehdr) : sizeof(Elf64_Ehdr);
+	layout.phentsize = build->elf32 ? sizeof(Elf32_Phdr) : sizeof(Elf64_Phdr);
+	at = layout.phdrs + layout.phnum * layout.phentsize;
 	layout.first = at + (build->pvh ? sizeof(note) : 0);
 	if (layout.first > size)
 		return 0;
-	header = file_header(build, layout.phnum);
-	memcpy(out, &header, sizeof(header));
+	phdrs = (uint8_t *)out + put_file_header(build, out, layout.phnum);
+	if (build->pvh) {
+		layout.note = at;
+		memcpy((uint8_t *)out + at, &note, sizeof(note));
+	}
+	at = put_segments(build, out, size, &phdrs, layout.first);
 	if (build->pvh) {
 		const Elf64_Phdr phdr = {.p_type = PT_NOTE,
 			.p_flags = PF_R,
-			.p_offset = at,
+			.p_offset = layout.note,
 			.p_filesz = sizeof(note),
 			.p_memsz = sizeof(note),
 			.p_align = 4};
 
-		layout.note = at;
-		memcpy((uint8_t *)out + at - sizeof(phdr), &phdr, sizeof(phdr));
-		memcpy((uint8_t *)out + at, &note, sizeof(note));
+		put_program_header(build, phdrs, &phdr);
 	}
 	if (ret_layout)
 		*ret_layout = layout;
-	return put_segments(build, out, size, layout.first);
+	return at;
 }
 
 size_t elf_build_pvh(const void *code, size_t len, void *out, size_t size)

@@ -1,6 +1,6 @@
 /*
- * Small ELF64 kernels, made in memory: good ones, and by way of the spec broken ones. A file is header,
- * program headers, note, contents, with no section headers and no gaps.
+ * Small ELF kernels, made in memory: good ones, and by way of the spec broken ones. A file is header, program
+ * headers, note, contents, with no section headers and no gaps.
  */
 #pragma once
 
@@ -20,6 +20,8 @@ struct elf_build_segment {
 };
 
 struct elf_build {
+	bool elf32; /* else ELF64 */
+	bool dyn;   /* ET_DYN, else ET_EXEC */
 	struct elf_build_segment segments[ELF_BUILD_SEGMENTS];
 	unsigned segment_count;
 	uint64_t entry; /* e_entry */
@@ -30,6 +32,7 @@ struct elf_build {
 /* Where things are in the file, for those who want to break them. */
 struct elf_layout {
 	size_t phdrs; /* of the segments in order, then of the note if there is one */
+	size_t phentsize;
 	size_t note;  /* Elf64_Nhdr, "Xen", entry: 20 bytes; 0: none */
 	size_t first; /* contents of the first segment */
 	unsigned phnum;

@@ -9,6 +9,7 @@
 #include "lib/elf_builder.h"
 #include "loader/elf.h"
 #include "loader/image.h"
+#include "loader/segments.h"
 #include "memory/guest_memory.h"
 #include "util/bytes.h"
 #include "util/error.h"
@@ -18,12 +19,20 @@
 #define FIXTURE_HIGH MIB(1)
 #define FIXTURE_FILE 4096
 
+/* What came of a file; untouched where it was refused. */
+struct elf_loaded {
+	bool has_pvh_entry;
+	uint32_t pvh_entry;
+	uint64_t entry; /* of a kernel that has no PVH entry */
+	uint64_t end;
+};
+
 struct elf_fixture {
 	struct guest_memory mem; /* FIXTURE_LOW bytes from 0, FIXTURE_HIGH from 4 GiB */
 	uint8_t file[FIXTURE_FILE];
 	size_t size;
 	struct elf_layout layout;
-	struct elf_kernel kernel;
+	struct elf_loaded kernel;
 	struct error error;
 };
 
@@ -45,6 +54,25 @@ static inline void elf_fixture_build(struct elf_fixture *f, const struct elf_bui
 	ck_assert_uint_gt(f->size, 0);
 }
 
+static inline int elf_fixture_load_image(struct elf_fixture *f, const struct image *image)
+{
+	struct elf_kernel elf;
+	struct elf_loaded loaded = {0};
+	int err = elf_read(image, &elf, &f->error);
+
+	if (!err)
+		err = segments_load(&elf.segments, image, &f->mem, &f->error);
+	if (!err && !elf.has_pvh_entry)
+		err = elf_entry(&elf, image, &loaded.entry, &f->error);
+	if (err)
+		return err;
+	loaded.has_pvh_entry = elf.has_pvh_entry;
+	loaded.pvh_entry = elf.pvh_entry;
+	loaded.end = segments_end(&elf.segments);
+	f->kernel = loaded;
+	return 0;
+}
+
 /* Loads the first `size` bytes of the file, from a copy of exactly that size: ASan sees one too far. */
 static inline int elf_fixture_load(struct elf_fixture *f, size_t size)
 {
@@ -54,7 +82,7 @@ static inline int elf_fixture_load(struct elf_fixture *f, size_t size)
 
 	memcpy(copy, f->file, size);
 	image_from_bytes(&image, "kernel.elf", copy, size);
-	err = elf_load(&image, &f->mem, &f->kernel, &f->error);
+	err = elf_fixture_load_image(f, &image);
 	free(copy);
 	return err;
 }

@@ -205,6 +205,62 @@ START_TEST(other_note_is_no_pvh_note)
 }
 END_TEST
 
+/* ELF32 says the same in narrower fields. */
+START_TEST(elf32_is_loaded_alike)
+{
+	const struct elf_build build = {
+		.elf32 = true,
+		.segments = {{.paddr = 0x100000, .vaddr = 0xc0100000, .bytes = "aa", .filesz = 2},
+			{.paddr = 0x300000, .vaddr = 0xc0300000, .bytes = "bbb", .filesz = 3, .bss = 5}},
+		.segment_count = 2,
+		.entry = 0xc0300001,
+		.pvh = _i,
+		.pvh_entry = 0x100001,
+	};
+
+	load(&build);
+	ck_assert_int_eq(f.kernel.has_pvh_entry, _i);
+	if (_i)
+		ck_assert_uint_eq(f.kernel.pvh_entry, 0x100001);
+	else
+		ck_assert_uint_eq(f.kernel.entry, 0x300001);
+	ck_assert_uint_eq(f.kernel.end, 0x300008);
+	ck_assert_mem_eq(elf_fixture_at(&f, 0x100000), "aa", 3);
+	ck_assert_mem_eq(elf_fixture_at(&f, 0x300000), "bbb", 4);
+}
+END_TEST
+
+/* Linked from 0 on, a kernel without fixed addresses is moved up; from 1 MiB on, it is left alone. */
+static const struct {
+	uint64_t base, align, moved_by;
+} movable[] = {{0, 0, 0x100000}, {0, 0x1000, 0x100000}, {0, 0x200000, 0x200000}, {0xff000, 0x1000, 0x100000},
+	{0x100000, 0x200000, 0}, {0x400000, 0x1000, 0}, {0x400000, 3, 0}};
+
+START_TEST(kernel_without_fixed_addresses_is_moved_above_1_mib)
+{
+	const uint64_t base = movable[_i].base, to = base + movable[_i].moved_by;
+	struct elf_build build = {
+		.dyn = true,
+		.segments = {{.paddr = base, .bytes = "text", .filesz = 4},
+			{.paddr = base + 0x2000, .bytes = "data", .filesz = 4, .bss = 4}},
+		.segment_count = 2,
+		.entry = base + 2,
+		.pvh_entry = (uint32_t)base + 1,
+	};
+
+	for (int pvh = 0; pvh < 2; pvh++) {
+		build.pvh = pvh;
+		elf_fixture_build(&f, &build);
+		store_le(f.file + f.layout.phdrs + offsetof(Elf64_Phdr, p_align), movable[_i].align, 8);
+		ck_assert_msg(!elf_fixture_load(&f, f.size), "%s", f.error.text);
+		ck_assert_uint_eq(pvh ? f.kernel.pvh_entry : f.kernel.entry, to + (pvh ? 1 : 2));
+		ck_assert_mem_eq(elf_fixture_at(&f, to), "text", 4);
+		ck_assert_mem_eq(elf_fixture_at(&f, to + 0x2000), "data", 4);
+		ck_assert_uint_eq(f.kernel.end, to + 0x2008);
+	}
+}
+END_TEST
+
 START_TEST(kernel_is_loaded_from_a_file_alike)
 {
 	struct image image;
@@ -212,7 +268,7 @@ START_TEST(kernel_is_loaded_from_a_file_alike)
 	files_setup();
 	ck_assert_int_eq(elf_write_pvh("k.elf", "\xfa\xf4", 2), 0);
 	ck_assert_int_eq(image_open(&image, "k.elf", &f.error), 0);
-	ck_assert_int_eq(elf_load(&image, &f.mem, &f.kernel, &f.error), 0);
+	ck_assert_int_eq(elf_fixture_load_image(&f, &image), 0);
 	image_close(&image);
 	files_teardown();
 	ck_assert(f.kernel.has_pvh_entry);
@@ -238,6 +294,9 @@ Suite *elf_suite(void)
 	tcase_add_test(tcase, segment_of_bss_only_is_loaded);
 	tcase_add_test(tcase, pvh_note_is_found_among_others);
 	tcase_add_loop_test(tcase, other_note_is_no_pvh_note, 0, 5);
+	tcase_add_loop_test(tcase, elf32_is_loaded_alike, 0, 2);
+	tcase_add_loop_test(
+		tcase, kernel_without_fixed_addresses_is_moved_above_1_mib, 0, ARRAY_SIZE(movable));
 	tcase_add_test(tcase, kernel_is_loaded_from_a_file_alike);
 	suite_add_tcase(suite, elf_broken_tcase());
 	return suite;

@@ -6,9 +6,10 @@
 static struct elf_fixture f;
 
 /* Two segments and a note; the second segment is the high one. */
-static void setup(void)
+static void build(bool elf32)
 {
-	const struct elf_build build = {
+	const struct elf_build kernel = {
+		.elf32 = elf32,
 		.segments = {{.paddr = 0x100000, .bytes = "first segment", .filesz = 13, .bss = 0x100},
 			{.paddr = 0x200000, .bytes = "second", .filesz = 6}},
 		.segment_count = 2,
@@ -17,8 +18,13 @@ static void setup(void)
 		.pvh_entry = 0x100000,
 	};
 
+	elf_fixture_build(&f, &kernel);
+}
+
+static void setup(void)
+{
 	elf_fixture_setup(&f);
-	elf_fixture_build(&f, &build);
+	build(false);
 }
 
 static void teardown(void)
@@ -28,27 +34,69 @@ static void teardown(void)
 
 enum part { HEADER, SEGMENT0, SEGMENT1, NOTE_SEGMENT, NOTE };
 
-#define IN_HEADER(field) HEADER, offsetof(Elf64_Ehdr, field), sizeof(((Elf64_Ehdr *)0)->field)
-#define IN_IDENT(index)  HEADER, index, 1
-#define IN(part, field)  part, offsetof(Elf64_Phdr, field), sizeof(((Elf64_Phdr *)0)->field)
-#define IN_NOTE(offset)  NOTE, offset, 4
+/* Where a field is in ELF64 and in ELF32. */
+struct field {
+	enum part part;
+	struct {
+		size_t offset, size;
+	} at[2];
+};
+
+#define FIELD_OF(type, field)                                     \
+	{                                                         \
+		offsetof(type, field), sizeof(((type *)0)->field) \
+	}
+#define IN_HEADER(field)                                                         \
+	{                                                                        \
+		HEADER,                                                          \
+		{                                                                \
+			FIELD_OF(Elf64_Ehdr, field), FIELD_OF(Elf32_Ehdr, field) \
+		}                                                                \
+	}
+#define IN_IDENT(index)                  \
+	{                                \
+		HEADER,                  \
+		{                        \
+			{index, 1},      \
+			{                \
+				index, 1 \
+			}                \
+		}                        \
+	}
+#define IN(part, field)                                                          \
+	{                                                                        \
+		part,                                                            \
+		{                                                                \
+			FIELD_OF(Elf64_Phdr, field), FIELD_OF(Elf32_Phdr, field) \
+		}                                                                \
+	}
+#define IN_NOTE(offset)                   \
+	{                                 \
+		NOTE,                     \
+		{                         \
+			{offset, 4},      \
+			{                 \
+				offset, 4 \
+			}                 \
+		}                         \
+	}
 
 /* Up to two fields are overwritten in a good file; what the message must say. */
-static const struct {
+struct broken {
 	struct {
-		enum part part;
-		size_t offset, size;
+		struct field field;
 		uint64_t value;
 	} lies[2];
 	const char *why;
-} broken[] = {
+};
+
+static const struct broken broken[] = {
 	/* clang-format off */
-	{{{IN_IDENT(EI_CLASS), ELFCLASS32}}, "32-bit"},
-	{{{IN_IDENT(EI_CLASS), 0}}, "32-bit"},
+	{{{IN_IDENT(EI_CLASS), 0}}, "neither 32-bit nor 64-bit"},
+	{{{IN_IDENT(EI_CLASS), 3}}, "neither 32-bit nor 64-bit"},
 	{{{IN_IDENT(EI_DATA), ELFDATA2MSB}}, "another machine"},
-	{{{IN_HEADER(e_machine), EM_386}}, "another machine"},
 	{{{IN_HEADER(e_machine), EM_AARCH64}}, "another machine"},
-	{{{IN_HEADER(e_type), ET_DYN}}, "-no-pie"},
+	{{{IN_HEADER(e_type), 0}}, "ET_EXEC"},
 	{{{IN_HEADER(e_type), ET_REL}}, "ET_EXEC"},
 	{{{IN_HEADER(e_type), ET_CORE}}, "ET_EXEC"},
 	{{{IN_HEADER(e_type), 0xffff}}, "ET_EXEC"},
@@ -59,7 +107,7 @@ static const struct {
 	{{{IN_HEADER(e_phentsize), 0}}, "without program headers"},
 	{{{IN_HEADER(e_phentsize), 55}}, "without program headers"},
 	{{{IN_HEADER(e_phentsize), 57}}, "without program headers"},
-	{{{IN_HEADER(e_phentsize), 32}}, "without program headers"},
+	{{{IN_HEADER(e_phentsize), 56 + 32}}, "without program headers"},
 	{{{IN_HEADER(e_phentsize), 0xffff}}, "without program headers"},
 	{{{IN_HEADER(e_phoff), 4096}}, "truncated: the program header table"},
 	{{{IN_HEADER(e_phoff), UINT64_MAX}}, "truncated: the program header table"},
@@ -79,22 +127,24 @@ static const struct {
 	{{{IN(SEGMENT0, p_paddr), 0}}, "below 1 MiB"},
 	{{{IN(SEGMENT0, p_paddr), 0xfffff}}, "below 1 MiB"},
 	{{{IN(SEGMENT0, p_paddr), BOOT_FDT_BASE}}, "below 1 MiB"},
-	{{{IN(SEGMENT0, p_paddr), FIXTURE_LOW}}, "outside guest memory"},
-	{{{IN(SEGMENT0, p_paddr), FIXTURE_LOW - 0x10c}}, "outside guest memory"},
-	{{{IN(SEGMENT0, p_paddr), VIRTIO_MMIO_BASE}}, "outside guest memory"},
-	{{{IN(SEGMENT0, p_paddr), HOLE_END - 1}}, "outside guest memory"},
-	{{{IN(SEGMENT0, p_paddr), HOLE_END + FIXTURE_HIGH}}, "outside guest memory"},
-	{{{IN(SEGMENT0, p_paddr), UINT64_MAX}}, "outside guest memory"},
-	{{{IN(SEGMENT0, p_paddr), UINT64_MAX - 0x10c}}, "outside guest memory"},
-	{{{IN(SEGMENT0, p_memsz), FIXTURE_LOW}}, "outside guest memory"},
-	{{{IN(SEGMENT0, p_memsz), UINT64_MAX}}, "outside guest memory"},
-	{{{IN(SEGMENT0, p_memsz), UINT64_MAX - 0xfffff}}, "outside guest memory"},
-	{{{IN(SEGMENT0, p_memsz), HOLE_END}}, "outside guest memory"},
+	{{{IN(SEGMENT1, p_paddr), FIXTURE_LOW}}, "outside guest memory"},
+	{{{IN(SEGMENT1, p_paddr), FIXTURE_LOW - 5}}, "outside guest memory"},
+	{{{IN(SEGMENT1, p_paddr), VIRTIO_MMIO_BASE}}, "outside guest memory"},
+	{{{IN(SEGMENT1, p_paddr), UINT64_MAX}}, "outside guest memory"},
+	{{{IN(SEGMENT1, p_paddr), UINT64_MAX - 5}}, "outside guest memory"},
+	{{{IN(SEGMENT1, p_memsz), FIXTURE_LOW}}, "outside guest memory"},
+	{{{IN(SEGMENT1, p_memsz), UINT64_MAX}}, "outside guest memory"},
+	{{{IN(SEGMENT1, p_memsz), UINT64_MAX - 0x1fffff}}, "outside guest memory"},
 	/* Overlaps */
 	{{{IN(SEGMENT1, p_paddr), 0x100000}}, "segments 0 and 1 overlap"},
 	{{{IN(SEGMENT1, p_paddr), 0x10010c}}, "segments 0 and 1 overlap"},
 	{{{IN(SEGMENT0, p_memsz), 0x100001}}, "segments 0 and 1 overlap"},
 	{{{IN(SEGMENT0, p_paddr), 0x200005}}, "segments 0 and 1 overlap"},
+	/* Kernels without fixed addresses */
+	{{{IN_HEADER(e_type), ET_DYN}, {IN(SEGMENT0, p_type), PT_INTERP}}, "dynamic linker"},
+	{{{IN(SEGMENT1, p_type), PT_INTERP}}, "dynamic linker"},
+	{{{IN_HEADER(e_type), ET_DYN}, {IN(SEGMENT0, p_memsz), 0x100001}}, "segments 0 and 1 overlap"},
+	{{{IN_HEADER(e_type), ET_DYN}, {IN(SEGMENT1, p_paddr), UINT64_MAX - 5}}, "outside guest memory"},
 	/* Nothing to load */
 	{{{IN(SEGMENT0, p_type), PT_NULL}, {IN(SEGMENT1, p_type), PT_DYNAMIC}}, "nothing to load"},
 	{{{IN_HEADER(e_phoff), 0}}, ""},
@@ -111,20 +161,37 @@ static const struct {
 	/* clang-format on */
 };
 
+/* What is no lie in ELF32, or another one. */
+static const struct broken broken64[] = {
+	/* clang-format off */
+	{{{IN_IDENT(EI_CLASS), ELFCLASS32}}, ""},
+	{{{IN_HEADER(e_machine), EM_386}}, "another machine"},
+	{{{IN_HEADER(e_phentsize), 32}}, "without program headers"},
+	{{{IN(SEGMENT1, p_paddr), HOLE_END - 1}}, "outside guest memory"},
+	{{{IN(SEGMENT1, p_paddr), HOLE_END + FIXTURE_HIGH}}, "outside guest memory"},
+	{{{IN(SEGMENT1, p_memsz), HOLE_END}}, "outside guest memory"},
+	/* clang-format on */
+};
+
 static uint8_t *part_at(enum part part)
 {
-	size_t at = f.layout.phdrs;
-
 	if (part == HEADER)
 		return f.file;
 	if (part == NOTE)
 		return f.file + f.layout.note;
-	return f.file + at + (part - SEGMENT0) * sizeof(Elf64_Phdr);
+	return f.file + f.layout.phdrs + (part - SEGMENT0) * f.layout.phentsize;
+}
+
+static void lie(const struct field *field, bool elf32, uint64_t value)
+{
+	if (field->at[elf32].size)
+		store_le(part_at(field->part) + field->at[elf32].offset, value,
+			(unsigned)field->at[elf32].size);
 }
 
 static void expect_refused(const char *why)
 {
-	struct elf_kernel before = f.kernel;
+	struct elf_loaded before = f.kernel;
 
 	ck_assert_int_lt(elf_fixture_load(&f, f.size), 0);
 	ck_assert_int_eq(f.error.kind, ERROR_IMAGE);
@@ -133,20 +200,58 @@ static void expect_refused(const char *why)
 	ck_assert_mem_eq(&f.kernel, &before, sizeof(before));
 }
 
+static void expect_row_refused(const struct broken *row, bool elf32)
+{
+	build(elf32);
+	for (unsigned i = 0; i < ARRAY_SIZE(row->lies); i++)
+		lie(&row->lies[i].field, elf32, row->lies[i].value);
+	expect_refused(row->why);
+}
+
 START_TEST(file_that_lies_is_refused_with_the_reason)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(broken[_i].lies); i++) {
-		if (broken[_i].lies[i].size)
-			store_le(part_at(broken[_i].lies[i].part) + broken[_i].lies[i].offset,
-				broken[_i].lies[i].value, (unsigned)broken[_i].lies[i].size);
-	}
-	expect_refused(broken[_i].why);
+	expect_row_refused(&broken[_i], false);
+	expect_row_refused(&broken[_i], true);
+}
+END_TEST
+
+START_TEST(elf64_file_that_lies_is_refused_with_the_reason)
+{
+	expect_row_refused(&broken64[_i], false);
+}
+END_TEST
+
+/* One that is moved up must not be moved round the end of the address space, nor by a size that is none. */
+START_TEST(relocatable_file_that_lies_is_refused)
+{
+	static const struct field type = IN_HEADER(e_type), paddr0 = IN(SEGMENT0, p_paddr),
+				  paddr1 = IN(SEGMENT1, p_paddr), align = IN(SEGMENT0, p_align);
+
+	lie(&type, false, ET_DYN);
+	lie(&paddr0, false, 0);
+	lie(&paddr1, false, UINT64_MAX - 0xfffff);
+	expect_refused("do not fit any memory");
+	lie(&paddr1, false, UINT64_MAX - 0x1fffff);
+	store_le(f.file + f.layout.note + 8, 17, 4); /* the PVH entry is not in the way of the rest */
+	expect_refused("outside guest memory");
+	lie(&paddr1, false, 0x200000);
+	lie(&align, false, 0x3000);
+	expect_refused("no power of two");
+	lie(&align, false, GIB(2));
+	expect_refused("no power of two");
+	lie(&align, false, UINT64_MAX);
+	expect_refused("no power of two");
+	lie(&align, false, GIB(1));
+	expect_refused("outside guest memory");
 }
 END_TEST
 
 /* The table above proves something only if the file was good before. */
 START_TEST(same_file_untouched_is_loaded)
 {
+	ck_assert_int_eq(elf_fixture_load(&f, f.size), 0);
+	ck_assert_uint_eq(f.kernel.pvh_entry, 0x100000);
+	build(true);
 	ck_assert_int_eq(elf_fixture_load(&f, f.size), 0);
 	ck_assert_uint_eq(f.kernel.pvh_entry, 0x100000);
 }
@@ -171,8 +276,10 @@ END_TEST
 
 START_TEST(note_segment_cut_anywhere_is_no_note)
 {
+	static const struct field filesz = IN(NOTE_SEGMENT, p_filesz);
+
 	for (uint64_t size = 0; size < 20; size++) {
-		store_le(part_at(NOTE_SEGMENT) + offsetof(Elf64_Phdr, p_filesz), size, 8);
+		lie(&filesz, false, size);
 		ck_assert_int_eq(elf_fixture_load(&f, f.size), 0);
 		ck_assert(!f.kernel.has_pvh_entry);
 	}
@@ -181,6 +288,7 @@ END_TEST
 
 START_TEST(file_cut_anywhere_is_truncated)
 {
+	build(_i);
 	for (size_t size = 1; size < f.size; size++) {
 		ck_assert_msg(elf_fixture_load(&f, size) == -EIO, "%zu bytes: %s", size, f.error.text);
 		ck_assert_ptr_nonnull(strstr(f.error.text, "truncated"));
@@ -213,6 +321,7 @@ START_TEST(random_damage_never_crashes_and_never_leaves_guest_memory)
 	uint8_t good[FIXTURE_FILE];
 	unsigned refused = 0, loaded = 0;
 
+	build(_i);
 	memcpy(good, f.file, f.size);
 	for (unsigned round = 0; round < 4000; round++) {
 		unsigned flips = next_random() % 4 + 1;
@@ -244,10 +353,12 @@ TCase *elf_broken_tcase(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, same_file_untouched_is_loaded);
 	tcase_add_loop_test(tcase, file_that_lies_is_refused_with_the_reason, 0, ARRAY_SIZE(broken));
+	tcase_add_loop_test(tcase, elf64_file_that_lies_is_refused_with_the_reason, 0, ARRAY_SIZE(broken64));
+	tcase_add_test(tcase, relocatable_file_that_lies_is_refused);
 	tcase_add_loop_test(tcase, note_that_lies_is_no_note, 0, ARRAY_SIZE(note_lies));
 	tcase_add_test(tcase, note_segment_cut_anywhere_is_no_note);
-	tcase_add_test(tcase, file_cut_anywhere_is_truncated);
+	tcase_add_loop_test(tcase, file_cut_anywhere_is_truncated, 0, 2);
 	tcase_add_test(tcase, entry_that_no_page_table_maps_is_refused);
-	tcase_add_test(tcase, random_damage_never_crashes_and_never_leaves_guest_memory);
+	tcase_add_loop_test(tcase, random_damage_never_crashes_and_never_leaves_guest_memory, 0, 2);
 	return tcase;
 }

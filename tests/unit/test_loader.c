@@ -6,7 +6,7 @@
 #include "loader/loader.h"
 
 static struct elf_fixture f;
-static struct loaded_kernel kernel;
+static struct kernel kernel;
 
 static void setup(void)
 {
@@ -21,9 +21,11 @@ static void teardown(void)
 static int load(const void *bytes, size_t size)
 {
 	struct image image;
+	int err;
 
 	image_from_bytes(&image, "kernel", bytes, size);
-	return loader_load_kernel(&image, &f.mem, &kernel, &f.error);
+	err = loader_probe(&image, &kernel, &f.error);
+	return err ? err : loader_load_kernel(&kernel, &image, &f.mem, &f.error);
 }
 
 /* Kernels */
@@ -89,9 +91,10 @@ START_TEST(file_of_any_length_is_judged_by_what_it_has)
 }
 END_TEST
 
-static void load_small_kernel(bool pvh)
+static void build_small_kernel(bool pvh, bool elf32)
 {
 	const struct elf_build build = {
+		.elf32 = elf32,
 		.segments = {{.paddr = 0x100000, .bytes = "code", .filesz = 4, .bss = 0x1000}},
 		.segment_count = 1,
 		.entry = 0x100001,
@@ -100,20 +103,37 @@ static void load_small_kernel(bool pvh)
 	};
 
 	elf_fixture_build(&f, &build);
+}
+
+static void load_small_kernel(bool pvh, bool elf32)
+{
+	build_small_kernel(pvh, elf32);
 	ck_assert_int_eq(load(f.file, f.size), 0);
 }
 
 START_TEST(elf_kernel_is_told_by_its_note)
 {
-	load_small_kernel(true);
+	load_small_kernel(true, false);
 	ck_assert_int_eq(kernel.format, KERNEL_ELF_PVH);
 	ck_assert_uint_eq(kernel.entry, 0x100002);
-	ck_assert_uint_eq(kernel.end, 0x101004);
-	load_small_kernel(false);
+	ck_assert_uint_eq(segments_end(&kernel.segments), 0x101004);
+	load_small_kernel(false, false);
 	ck_assert_int_eq(kernel.format, KERNEL_ELF_LINUX64);
 	ck_assert_uint_eq(kernel.entry, 0x100001);
 	ck_assert_str_eq(kernel_format_name(KERNEL_ELF_PVH), "ELF64 with a PVH note");
 	ck_assert_ptr_nonnull(strstr(kernel_format_name(KERNEL_ELF_LINUX64), "64-bit"));
+}
+END_TEST
+
+START_TEST(elf32_kernel_needs_a_pvh_note)
+{
+	load_small_kernel(true, true);
+	ck_assert_int_eq(kernel.format, KERNEL_ELF32_PVH);
+	ck_assert_uint_eq(kernel.entry, 0x100002);
+	ck_assert_str_eq(kernel_format_name(KERNEL_ELF32_PVH), "ELF32 with a PVH note");
+	build_small_kernel(false, true);
+	ck_assert_int_eq(load(f.file, f.size), -ENOEXEC);
+	ck_assert_ptr_nonnull(strstr(f.error.text, "32-bit ELF"));
 }
 END_TEST
 
@@ -138,9 +158,16 @@ static const struct {
 	{1, FIXTURE_LOW, 0},
 };
 
+static struct kernel behind_one_segment(uint64_t end)
+{
+	return (struct kernel){
+		.segments = {.count = 1,
+			.at = {{.paddr = end ? 0x1000 : HOLE_END, .memsz = end ? end - 0x1000 : 1}}}};
+}
+
 START_TEST(initrd_lies_as_high_as_it_goes_behind_the_kernel)
 {
-	const struct loaded_kernel behind = {.end = initrds[_i].end};
+	const struct kernel behind = behind_one_segment(initrds[_i].end);
 	uint64_t base = 42, size = initrds[_i].size;
 	uint8_t *bytes = malloc(size);
 	struct image image;
@@ -187,7 +214,7 @@ static void write_boot_data(enum kernel_format format)
 		.fdt_size = 0x1234,
 		.rsdp = ACPI_BASE,
 	};
-	const struct loaded_kernel loaded = {.format = format, .entry = 0x100abc, .end = KERNEL_END};
+	const struct kernel loaded = {.format = format, .entry = 0x100abc};
 
 	ck_assert_int_eq(loader_write_boot_data(&data, &loaded, &f.mem, &state), 0);
 	ck_assert_uint_eq(state.rip, 0x100abc);
@@ -266,6 +293,7 @@ Suite *loader_suite(void)
 	tcase_add_test(tcase, efi_stub_kernel_is_a_bzimage);
 	tcase_add_test(tcase, file_of_any_length_is_judged_by_what_it_has);
 	tcase_add_test(tcase, elf_kernel_is_told_by_its_note);
+	tcase_add_test(tcase, elf32_kernel_needs_a_pvh_note);
 	tcase_add_loop_test(tcase, initrd_lies_as_high_as_it_goes_behind_the_kernel, 0, ARRAY_SIZE(initrds));
 	tcase_add_test(tcase, pvh_kernel_gets_start_info);
 	tcase_add_test(tcase, linux_kernel_gets_boot_params_and_page_tables);

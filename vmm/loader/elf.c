@@ -5,20 +5,20 @@
 #include <inttypes.h>
 
 #include "loader/image.h"
-#include "memory/guest_memory.h"
 #include "util/bytes.h"
 #include "util/error.h"
 #include "x86/layout.h"
 
-#define SEGMENTS_MAX   64 /* program headers; kernels have fewer than ten */
 #define NOTES_SIZE_MAX KIB(64)
 #define NOTE_ALIGN     4
 #define NOTE_PHYS32    18 /* XEN_ELFNOTE_PHYS32_ENTRY */
 
+static_assert(NOTES_SIZE_MAX <= KIB(64), "they live on the stack");
+
 struct elf_file {
 	const struct image *image;
-	Elf64_Ehdr header;
-	Elf64_Phdr segments[SEGMENTS_MAX];
+	Elf64_Ehdr header; /* of either class, in the wider form */
+	Elf64_Phdr program[SEGMENTS_MAX];
 };
 
 static int bad(const struct elf_file *file, struct error *error, const char *why)
@@ -26,144 +26,135 @@ static int bad(const struct elf_file *file, struct error *error, const char *why
 	return error_set(error, ERROR_IMAGE, -ENOEXEC, "%s: %s", file->image->name, why);
 }
 
-static int read_headers(struct elf_file *file, struct error *error)
+/* The two classes differ in the width and the order of fields, and in nothing that matters after this. */
+
+static int read_file_header(struct elf_file *file, struct error *error)
 {
 	Elf64_Ehdr *header = &file->header;
-	int err = image_read(file->image, 0, header, sizeof(*header), "the ELF header", error);
+	Elf32_Ehdr narrow;
+	int err = image_read(file->image, 0, &narrow, sizeof(narrow), "the ELF header", error);
 
 	if (err)
 		return err;
-	if (header->e_ident[EI_CLASS] != ELFCLASS64)
-		return bad(file, error, "a 32-bit ELF file; lodge boots 64-bit ones");
-	if (header->e_ident[EI_DATA] != ELFDATA2LSB || header->e_machine != EM_X86_64)
-		return bad(file, error, "an ELF file for another machine; lodge boots x86-64 ones");
-	if (header->e_type != ET_EXEC) {
-		return bad(file, error,
-			"not an executable ELF file with fixed addresses (ET_EXEC); link the kernel with -no-pie");
+	if (narrow.e_ident[EI_CLASS] == ELFCLASS64)
+		return image_read(file->image, 0, header, sizeof(*header), "the ELF header", error);
+	memcpy(header->e_ident, narrow.e_ident, sizeof(header->e_ident));
+	header->e_type = narrow.e_type;
+	header->e_machine = narrow.e_machine;
+	header->e_entry = narrow.e_entry;
+	header->e_phoff = narrow.e_phoff;
+	header->e_phentsize = narrow.e_phentsize;
+	header->e_phnum = narrow.e_phnum;
+	return 0;
+}
+
+static int read_program_headers(struct elf_file *file, struct error *error)
+{
+	const Elf64_Ehdr *header = &file->header;
+	Elf32_Phdr narrow[SEGMENTS_MAX];
+	unsigned i;
+	int err;
+
+	if (header->e_ident[EI_CLASS] == ELFCLASS64) {
+		return image_read(file->image, header->e_phoff, file->program,
+			header->e_phnum * sizeof(Elf64_Phdr), "the program header table", error);
 	}
-	if (header->e_phentsize != sizeof(Elf64_Phdr) || !header->e_phnum)
+	err = image_read(file->image, header->e_phoff, narrow, header->e_phnum * sizeof(Elf32_Phdr),
+		"the program header table", error);
+	for (i = 0; !err && i < header->e_phnum; i++) {
+		file->program[i] = (Elf64_Phdr){
+			.p_type = narrow[i].p_type,
+			.p_offset = narrow[i].p_offset,
+			.p_vaddr = narrow[i].p_vaddr,
+			.p_paddr = narrow[i].p_paddr,
+			.p_filesz = narrow[i].p_filesz,
+			.p_memsz = narrow[i].p_memsz,
+			.p_align = narrow[i].p_align,
+		};
+	}
+	return err;
+}
+
+static int read_headers(struct elf_file *file, struct error *error)
+{
+	const Elf64_Ehdr *header = &file->header;
+	int err = read_file_header(file, error);
+	bool wide;
+
+	if (err)
+		return err;
+	wide = header->e_ident[EI_CLASS] == ELFCLASS64;
+	if (!wide && header->e_ident[EI_CLASS] != ELFCLASS32)
+		return bad(file, error, "an ELF file that is neither 32-bit nor 64-bit");
+	if (header->e_ident[EI_DATA] != ELFDATA2LSB ||
+		(header->e_machine != EM_X86_64 && (wide || header->e_machine != EM_386)))
+		return bad(file, error, "an ELF file for another machine; lodge boots x86 ones");
+	if (header->e_type != ET_EXEC && header->e_type != ET_DYN)
+		return bad(file, error, "an ELF file that is not linked to be run (ET_EXEC or ET_DYN)");
+	if (header->e_phentsize != (wide ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr)) || !header->e_phnum)
 		return bad(file, error, "an ELF file without program headers: nothing in it can be loaded");
 	if (header->e_phnum > SEGMENTS_MAX)
 		return bad(file, error, "an ELF file with more than 64 program headers");
-	return image_read(file->image, header->e_phoff, file->segments, header->e_phnum * sizeof(Elf64_Phdr),
-		"the program header table", error);
+	return read_program_headers(file, error);
 }
 
-static int check_segment(
-	const struct elf_file *file, unsigned index, const struct guest_memory *mem, struct error *error)
+static int list_segments(const struct elf_file *file, struct segments *segments, struct error *error)
 {
-	const Elf64_Phdr *segment = &file->segments[index];
 	unsigned i;
 
-	if (segment->p_filesz > segment->p_memsz) {
-		return error_set(error, ERROR_IMAGE, -ENOEXEC,
-			"%s: segment %u is larger in the file than in memory", file->image->name, index);
-	}
-	if (!range_inside(segment->p_offset, segment->p_filesz, 0, file->image->size)) {
-		return error_set(error, ERROR_IMAGE, -EIO,
-			"%s: truncated: segment %u should end at byte %" PRIu64 ", but the file has %" PRIu64,
-			file->image->name, index, segment->p_offset + segment->p_filesz, file->image->size);
-	}
-	if (segment->p_paddr < RAM_HIGH) {
-		return error_set(error, ERROR_IMAGE, -ENOEXEC,
-			"%s: segment %u lies at 0x%" PRIx64
-			", below 1 MiB, where the boot data is; link the kernel higher",
-			file->image->name, index, segment->p_paddr);
-	}
-	if (!guest_memory_at(mem, segment->p_paddr, segment->p_memsz)) {
-		return error_set(error, ERROR_IMAGE, -ENOEXEC,
-			"%s: segment %u (0x%" PRIx64 " bytes at 0x%" PRIx64
-			") lies outside guest memory; give it more with -m",
-			file->image->name, index, segment->p_memsz, segment->p_paddr);
-	}
-	for (i = 0; i < index; i++) {
-		const Elf64_Phdr *other = &file->segments[i];
-
-		if (other->p_type == PT_LOAD &&
-			ranges_overlap(segment->p_paddr, segment->p_memsz, other->p_paddr, other->p_memsz)) {
-			return error_set(error, ERROR_IMAGE, -ENOEXEC,
-				"%s: segments %u and %u overlap in memory", file->image->name, i, index);
-		}
-	}
-	return 0;
-}
-
-static int load_segments(
-	const struct elf_file *file, const struct guest_memory *mem, uint64_t *ret_end, struct error *error)
-{
-	uint64_t end = 0;
-	unsigned i, loaded = 0;
-	int err;
-
 	for (i = 0; i < file->header.e_phnum; i++) {
-		const Elf64_Phdr *segment = &file->segments[i];
+		const Elf64_Phdr *from = &file->program[i];
 
-		if (segment->p_type != PT_LOAD || !(segment->p_memsz | segment->p_filesz))
+		if (from->p_type == PT_INTERP) {
+			return bad(file, error,
+				"a program that wants a dynamic linker (PT_INTERP), not a kernel");
+		}
+		/* One that has no memory but bytes in the file is a lie, and is kept for segments_check(). */
+		if (from->p_type != PT_LOAD || (!from->p_memsz && !from->p_filesz))
 			continue;
-		err = check_segment(file, i, mem, error);
-		if (err)
-			return err;
-		err = image_read(file->image, segment->p_offset,
-			guest_memory_at(mem, segment->p_paddr, segment->p_memsz), segment->p_filesz,
-			"a segment", error);
-		if (err)
-			return err;
-		if (segment->p_paddr < HOLE_BASE)
-			end = MAX(end, segment->p_paddr + segment->p_memsz);
-		loaded++;
+		segments->at[segments->count++] = (struct segment){
+			.number = i,
+			.offset = from->p_offset,
+			.filesz = from->p_filesz,
+			.memsz = from->p_memsz,
+			.paddr = from->p_paddr,
+			.vaddr = from->p_vaddr,
+		};
 	}
-	if (!loaded)
+	if (!segments->count)
 		return bad(file, error, "an ELF file with nothing to load (no PT_LOAD segment)");
-	*ret_end = end;
 	return 0;
 }
 
-/* The segment that holds a physical address, or NULL. */
-static const Elf64_Phdr *segment_at(const struct elf_file *file, uint64_t paddr)
+/* Linkers give ET_DYN files addresses from 0 on, where the boot data is. */
+static int move_up(const struct elf_file *file, struct elf_kernel *kernel, struct error *error)
 {
+	uint64_t lowest = UINT64_MAX, align = 0x1000;
 	unsigned i;
 
 	for (i = 0; i < file->header.e_phnum; i++) {
-		const Elf64_Phdr *segment = &file->segments[i];
+		const Elf64_Phdr *from = &file->program[i];
 
-		if (segment->p_type == PT_LOAD && paddr >= segment->p_paddr &&
-			paddr - segment->p_paddr < segment->p_memsz)
-			return segment;
+		if (from->p_type != PT_LOAD || !from->p_memsz)
+			continue;
+		lowest = MIN(lowest, from->p_paddr);
+		align = MAX(align, from->p_align);
 	}
-	return NULL;
-}
-
-/* The page tables at entry map the first 4 GiB. */
-static int check_mapped(const struct elf_file *file, uint64_t entry, struct error *error)
-{
-	if (entry < HOLE_BASE)
+	if (lowest >= RAM_HIGH)
 		return 0;
-	return error_set(error, ERROR_IMAGE, -ENOEXEC,
-		"%s: the entry point 0x%" PRIx64 " lies above 3 GiB; link the kernel lower",
-		file->image->name, entry);
-}
+	if (align & (align - 1) || align > GIB(1))
+		return bad(
+			file, error, "a relocatable ELF file whose alignment is no power of two up to 1 GiB");
+	kernel->bias = align_up(RAM_HIGH, align);
+	for (i = 0; i < kernel->segments.count; i++) {
+		struct segment *segment = &kernel->segments.at[i];
 
-/* Kernels give e_entry as a physical address (Linux) or as a virtual one: take what lies in a segment. */
-static int find_entry(const struct elf_file *file, uint64_t *ret_entry, struct error *error)
-{
-	uint64_t entry = file->header.e_entry;
-	unsigned i;
-
-	if (segment_at(file, entry)) {
-		*ret_entry = entry;
-		return check_mapped(file, entry, error);
+		if (segment->paddr > UINT64_MAX - kernel->bias)
+			return bad(
+				file, error, "a relocatable ELF file whose segments do not fit any memory");
+		segment->paddr += kernel->bias;
 	}
-	for (i = 0; i < file->header.e_phnum; i++) {
-		const Elf64_Phdr *segment = &file->segments[i];
-
-		if (segment->p_type == PT_LOAD && entry >= segment->p_vaddr &&
-			entry - segment->p_vaddr < segment->p_memsz) {
-			*ret_entry = entry - segment->p_vaddr + segment->p_paddr;
-			return check_mapped(file, *ret_entry, error);
-		}
-	}
-	return error_set(error, ERROR_IMAGE, -ENOEXEC,
-		"%s: the entry point 0x%" PRIx64 " lies in none of its segments", file->image->name, entry);
+	return 0;
 }
 
 /* Walks the notes in one PT_NOTE segment, len bytes at notes, for the PVH entry. */
@@ -194,12 +185,11 @@ static bool find_pvh_note(const uint8_t *notes, uint64_t len, uint32_t *ret_entr
 
 static int read_pvh_entry(const struct elf_file *file, struct elf_kernel *kernel, struct error *error)
 {
-	static_assert(NOTES_SIZE_MAX <= KIB(64), "it lives on the stack");
 	uint8_t notes[NOTES_SIZE_MAX];
 	unsigned i;
 
 	for (i = 0; i < file->header.e_phnum && !kernel->has_pvh_entry; i++) {
-		const Elf64_Phdr *segment = &file->segments[i];
+		const Elf64_Phdr *segment = &file->program[i];
 		int err;
 
 		if (segment->p_type != PT_NOTE || segment->p_filesz > sizeof(notes))
@@ -210,7 +200,10 @@ static int read_pvh_entry(const struct elf_file *file, struct elf_kernel *kernel
 			return err;
 		kernel->has_pvh_entry = find_pvh_note(notes, segment->p_filesz, &kernel->pvh_entry);
 	}
-	if (kernel->has_pvh_entry && !segment_at(file, kernel->pvh_entry)) {
+	if (!kernel->has_pvh_entry)
+		return 0;
+	kernel->pvh_entry += (uint32_t)kernel->bias;
+	if (!segments_at(&kernel->segments, kernel->pvh_entry)) {
 		return error_set(error, ERROR_IMAGE, -ENOEXEC,
 			"%s: the PVH entry point 0x%" PRIx32 " lies in none of its segments",
 			file->image->name, kernel->pvh_entry);
@@ -218,26 +211,55 @@ static int read_pvh_entry(const struct elf_file *file, struct elf_kernel *kernel
 	return 0;
 }
 
-int elf_load(const struct image *image, const struct guest_memory *mem, struct elf_kernel *ret_kernel,
-	struct error *error)
+int elf_read(const struct image *image, struct elf_kernel *ret_kernel, struct error *error)
 {
 	struct elf_file file = {.image = image};
 	struct elf_kernel kernel = {0};
 	int err = read_headers(&file, error);
 
+	if (!err)
+		err = list_segments(&file, &kernel.segments, error);
+	if (!err && file.header.e_type == ET_DYN)
+		err = move_up(&file, &kernel, error);
+	if (!err)
+		err = segments_check(&kernel.segments, image, RAM_HIGH, error);
+	if (!err)
+		err = read_pvh_entry(&file, &kernel, error);
 	if (err)
 		return err;
-	err = load_segments(&file, mem, &kernel.end, error);
-	if (err)
-		return err;
-	err = read_pvh_entry(&file, &kernel, error);
-	if (err)
-		return err;
-	if (!kernel.has_pvh_entry) {
-		err = find_entry(&file, &kernel.entry, error);
-		if (err)
-			return err;
-	}
+	kernel.bits = file.header.e_ident[EI_CLASS] == ELFCLASS64 ? 64 : 32;
+	kernel.raw_entry = file.header.e_entry;
 	*ret_kernel = kernel;
+	return 0;
+}
+
+int elf_entry(
+	const struct elf_kernel *kernel, const struct image *image, uint64_t *ret_entry, struct error *error)
+{
+	uint64_t entry = kernel->raw_entry + kernel->bias;
+	bool found = segments_at(&kernel->segments, entry) != NULL;
+	unsigned i;
+
+	for (i = 0; !found && i < kernel->segments.count; i++) {
+		const struct segment *segment = &kernel->segments.at[i];
+
+		if (kernel->raw_entry < segment->vaddr ||
+			kernel->raw_entry - segment->vaddr >= segment->memsz)
+			continue;
+		entry = kernel->raw_entry - segment->vaddr + segment->paddr;
+		found = true;
+	}
+	if (!found) {
+		return error_set(error, ERROR_IMAGE, -ENOEXEC,
+			"%s: the entry point 0x%" PRIx64 " lies in none of its segments", image->name,
+			kernel->raw_entry);
+	}
+	/* 64-bit entry comes with a map of the first 4 GiB; 32-bit entry has no more than that. */
+	if (entry >= GIB(4)) {
+		return error_set(error, ERROR_IMAGE, -ENOEXEC,
+			"%s: the entry point 0x%" PRIx64 " lies above 4 GiB, where no kernel can begin",
+			image->name, entry);
+	}
+	*ret_entry = entry;
 	return 0;
 }

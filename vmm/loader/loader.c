@@ -17,7 +17,14 @@
 
 const char *kernel_format_name(enum kernel_format format)
 {
-	return format == KERNEL_ELF_PVH ? "ELF64 with a PVH note" : "ELF64, 64-bit entry";
+	static const char *const names[] = {
+		[KERNEL_ELF_PVH] = "ELF64 with a PVH note",
+		[KERNEL_ELF_LINUX64] = "ELF64, 64-bit entry",
+		[KERNEL_ELF32_PVH] = "ELF32 with a PVH note",
+	};
+
+	static_assert(ARRAY_SIZE(names) == KERNEL_FORMATS, "a name a format");
+	return names[format];
 }
 
 /* Kernels that cannot be booted, but can be told apart: their users get to know what to do. */
@@ -52,34 +59,55 @@ static int refuse(const struct image *image, const uint8_t *head, size_t len, st
 		"%s: not a kernel that lodge can boot: no ELF magic at its start", image->name);
 }
 
-int loader_load_kernel(const struct image *image, const struct guest_memory *mem,
-	struct loaded_kernel *ret_kernel, struct error *error)
+static int probe_elf(const struct image *image, struct kernel *kernel, struct error *error)
 {
+	struct elf_kernel elf;
+	int err = elf_read(image, &elf, error);
+
+	if (err)
+		return err;
+	kernel->segments = elf.segments;
+	if (elf.has_pvh_entry) {
+		kernel->format = elf.bits == 64 ? KERNEL_ELF_PVH : KERNEL_ELF32_PVH;
+		kernel->entry = elf.pvh_entry;
+		return 0;
+	}
+	if (elf.bits == 32) {
+		return error_set(error, ERROR_IMAGE, -ENOEXEC,
+			"%s: a 32-bit ELF file without a PVH note; link one in", image->name);
+	}
+	kernel->format = KERNEL_ELF_LINUX64;
+	return elf_entry(&elf, image, &kernel->entry, error);
+}
+
+int loader_probe(const struct image *image, struct kernel *ret_kernel, struct error *error)
+{
+	struct kernel kernel = {.name = image->name};
 	uint8_t head[0x210];
 	size_t len = MIN(image->size, sizeof(head));
-	struct elf_kernel elf;
 	int err = image_read(image, 0, head, len, "the first bytes", error);
 
 	if (err)
 		return err;
 	if (len < SELFMAG || memcmp(head, ELFMAG, SELFMAG))
 		return refuse(image, head, len, error);
-	err = elf_load(image, mem, &elf, error);
-	if (err)
-		return err;
-	*ret_kernel = (struct loaded_kernel){
-		.format = elf.has_pvh_entry ? KERNEL_ELF_PVH : KERNEL_ELF_LINUX64,
-		.entry = elf.has_pvh_entry ? elf.pvh_entry : elf.entry,
-		.end = elf.end,
-	};
-	return 0;
+	err = probe_elf(image, &kernel, error);
+	if (!err)
+		*ret_kernel = kernel;
+	return err;
 }
 
-int loader_load_initrd(const struct image *image, const struct guest_memory *mem,
-	const struct loaded_kernel *kernel, uint64_t *ret_base, struct error *error)
+int loader_load_kernel(const struct kernel *kernel, const struct image *image, const struct guest_memory *mem,
+	struct error *error)
+{
+	return segments_load(&kernel->segments, image, mem, error);
+}
+
+int loader_load_initrd(const struct image *image, const struct guest_memory *mem, const struct kernel *kernel,
+	uint64_t *ret_base, struct error *error)
 {
 	uint64_t top = mem->regions[0].gpa + mem->regions[0].size;
-	uint64_t bottom = MAX(align_up(kernel->end, 0x1000), RAM_HIGH);
+	uint64_t bottom = MAX(align_up(segments_end(&kernel->segments), 0x1000), RAM_HIGH);
 	uint64_t base = align_down(top - MIN(image->size, top), 0x1000);
 	char text[SIZE_TEXT_MAX];
 	int err;
@@ -135,7 +163,7 @@ static uint64_t write_boot_params(const struct boot_data *data, const struct e82
 	return BOOT_PARAMS_BASE;
 }
 
-int loader_write_boot_data(const struct boot_data *data, const struct loaded_kernel *kernel,
+int loader_write_boot_data(const struct boot_data *data, const struct kernel *kernel,
 	const struct guest_memory *mem, struct boot_state *ret_state)
 {
 	struct boot_state state = {.rip = kernel->entry, .rsp = BOOT_STACK_TOP};
@@ -146,7 +174,7 @@ int loader_write_boot_data(const struct boot_data *data, const struct loaded_ker
 
 	if (err)
 		return err;
-	if (kernel->format == KERNEL_ELF_PVH) {
+	if (kernel->format == KERNEL_ELF_PVH || kernel->format == KERNEL_ELF32_PVH) {
 		state.mode = BOOT_PROTECTED_32;
 		state.rbx = write_start_info(data, map, count, mem);
 	} else {

@@ -19,6 +19,8 @@ int boot_open(struct lodge_vm *vm, struct error *error)
 	else
 		image_from_bytes(&vm->kernel, "lodger", lodger_image_start,
 			(uint64_t)(lodger_image_end - lodger_image_start));
+	if (!err)
+		err = loader_probe(&vm->kernel, &vm->kernel_plan, error);
 	if (!err && vm->config.initrd)
 		err = image_open(&vm->initrd, vm->config.initrd, error);
 	return err;
@@ -83,11 +85,11 @@ static int build_tables(struct lodge_vm *vm, struct boot_data *data, struct erro
 int boot_load(struct lodge_vm *vm, struct boot_state *ret_state, struct error *error)
 {
 	struct boot_data data = {.cmdline = vm->config.append ? vm->config.append : ""};
-	struct loaded_kernel kernel;
-	int err = loader_load_kernel(&vm->kernel, &vm->mem, &kernel, error);
+	const struct kernel *kernel = &vm->kernel_plan;
+	int err = loader_load_kernel(kernel, &vm->kernel, &vm->mem, error);
 
 	if (!err && vm->config.initrd) {
-		err = loader_load_initrd(&vm->initrd, &vm->mem, &kernel, &data.initrd_base, error);
+		err = loader_load_initrd(&vm->initrd, &vm->mem, kernel, &data.initrd_base, error);
 		data.initrd_size = vm->initrd.size;
 	}
 	if (!err)
@@ -97,6 +99,6 @@ int boot_load(struct lodge_vm *vm, struct boot_state *ret_state, struct error *e
 	boot_close(vm);
 	if (err)
 		return err;
-	vm->kernel_format = kernel_format_name(kernel.format);
-	return loader_write_boot_data(&data, &kernel, &vm->mem, ret_state);
+	vm->kernel_format = kernel_format_name(kernel->format);
+	return loader_write_boot_data(&data, kernel, &vm->mem, ret_state);
 }

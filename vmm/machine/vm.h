@@ -25,6 +25,7 @@
 #include "kvm/kvm_vcpu.h"
 #include "kvm/kvm_vm.h"
 #include "loader/image.h"
+#include "loader/loader.h"
 #include "lodge.h"
 #include "machine/board.h"
 #include "memory/guest_memory.h"
@@ -86,6 +87,7 @@ struct lodge_vm {
 	struct guest_memory mem;
 	struct board_disk disks[LODGE_DISKS_MAX];
 	struct image kernel, initrd; /* open until they are loaded */
+	struct kernel kernel_plan;   /* what the first of them is */
 	struct pin_line lines[IOAPIC_PINS];
 	struct board board;
 	struct vcpu *vcpus; /* config.cpus of them */
@@ -118,7 +120,7 @@ void vm_end(struct lodge_vm *vm, const struct ending *ending);
 /* Ends the run as a failure of lodge's own. */
 void vm_fail(struct lodge_vm *vm, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* boot.c: opens the kernel and its initrd; loads them, and describes the machine to them. */
+/* boot.c: opens and checks the kernel and its initrd; loads them, and describes the machine to them. */
 int boot_open(struct lodge_vm *vm, struct error *error);
 void boot_close(struct lodge_vm *vm); /* zeroed VMs too, and twice */
 int boot_load(struct lodge_vm *vm, struct boot_state *ret_state, struct error *error);
