@@ -25,6 +25,7 @@ int main(void)
 		mptable_suite,
 		image_suite,
 		elf_suite,
+		bzimage_suite,
 		loader_suite,
 		config_suite,
 		outcome_suite,

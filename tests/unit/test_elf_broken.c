@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "unit/random.h"
+
 static struct elf_fixture f;
 
 /* Two segments and a note; the second segment is the high one. */
@@ -306,32 +308,24 @@ START_TEST(entry_that_no_page_table_maps_is_refused)
 }
 END_TEST
 
-static uint32_t seed;
-
-/* Numerical Recipes' generator: the same damage on every machine. */
-static uint32_t next_random(void)
-{
-	seed = seed * 1664525 + 1013904223;
-	return seed >> 8;
-}
-
 /* Mostly in the headers, where it hurts; ASan and the guards of guest memory are the judges. */
 START_TEST(random_damage_never_crashes_and_never_leaves_guest_memory)
 {
 	uint8_t good[FIXTURE_FILE];
 	unsigned refused = 0, loaded = 0;
+	uint32_t seed = 0;
 
 	build(_i);
 	memcpy(good, f.file, f.size);
 	for (unsigned round = 0; round < 4000; round++) {
-		unsigned flips = next_random() % 4 + 1;
+		unsigned flips = random_next(&seed) % 4 + 1;
 		int err;
 
 		memcpy(f.file, good, f.size);
 		while (flips--)
-			f.file[next_random() % f.size] ^= (uint8_t)(1u << next_random() % 8);
+			f.file[random_next(&seed) % f.size] ^= (uint8_t)(1u << random_next(&seed) % 8);
 		memset(&f.error, 0, sizeof(f.error));
-		err = elf_fixture_load(&f, next_random() % 8 ? f.size : next_random() % f.size + 1);
+		err = elf_fixture_load(&f, random_next(&seed) % 8 ? f.size : random_next(&seed) % f.size + 1);
 		refused += err < 0;
 		loaded += !err;
 		ck_assert_int_le(err, 0);

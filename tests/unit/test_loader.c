@@ -36,18 +36,18 @@ static const struct {
 	unsigned len;
 	const char *advice;
 } foreign[] = {
-	{0x202, "HdrS", 4, "bzImage"},
 	{0, "\x1f\x8b\x08", 3, "gunzip"},
 	{0, "\xfd\x37zXZ\0", 6, "unxz"},
 	{0, "\x28\xb5\x2f\xfd", 4, "unzstd"},
 	{0, "BZh9", 4, "bunzip2"},
+	{0, "\x04\x22\x4d\x18", 4, "unlz4"},
 	{0, "MZ\x90", 3, "PE (EFI)"},
 	{0, "#!/bin/sh\n", 10, "script"},
-	{0, "nothing known", 13, "no ELF magic"},
+	{0, "nothing known", 13, "neither ELF nor bzImage"},
 	{1,
 		"\x7f"
 		"ELF",
-		4, "no ELF magic"},
+		4, "neither ELF nor bzImage"},
 };
 
 START_TEST(foreign_format_is_named_with_advice)
@@ -69,7 +69,7 @@ START_TEST(efi_stub_kernel_is_a_bzimage)
 
 	memcpy(file + 0x202, "HdrS", 4);
 	ck_assert_int_eq(load(file, sizeof(file)), -ENOEXEC);
-	ck_assert_ptr_nonnull(strstr(f.error.text, "bzImage"));
+	ck_assert_ptr_nonnull(strstr(f.error.text, "boot protocol"));
 }
 END_TEST
 
@@ -160,7 +160,7 @@ static const struct {
 
 static struct kernel behind_one_segment(uint64_t end)
 {
-	return (struct kernel){
+	return (struct kernel){.initrd_limit = HOLE_BASE,
 		.segments = {.count = 1,
 			.at = {{.paddr = end ? 0x1000 : HOLE_END, .memsz = end ? end - 0x1000 : 1}}}};
 }
@@ -214,9 +214,10 @@ static void write_boot_data(enum kernel_format format)
 		.fdt_size = 0x1234,
 		.rsdp = ACPI_BASE,
 	};
-	const struct kernel loaded = {.format = format, .entry = 0x100abc};
+	const struct kernel loaded = {
+		.name = "kernel", .format = format, .entry = 0x100abc, .cmdline_max = BOOT_CMDLINE_SIZE - 1};
 
-	ck_assert_int_eq(loader_write_boot_data(&data, &loaded, &f.mem, &state), 0);
+	ck_assert_int_eq(loader_write_boot_data(&data, &loaded, &f.mem, &state, &f.error), 0);
 	ck_assert_uint_eq(state.rip, 0x100abc);
 	ck_assert_uint_eq(state.rsp, BOOT_STACK_TOP);
 	ck_assert_str_eq(guest_memory_at(&f.mem, BOOT_CMDLINE_BASE, BOOT_CMDLINE_SIZE), data.cmdline);

@@ -24,6 +24,7 @@ int main(void)
 		terminal_suite,
 		disk_suite,
 		machine_suite,
+		formats_suite,
 		lifecycle_suite,
 		bad_input_suite,
 	};

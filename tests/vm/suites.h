@@ -10,5 +10,6 @@ Suite *console_suite(void);
 Suite *terminal_suite(void);
 Suite *disk_suite(void);
 Suite *machine_suite(void);
+Suite *formats_suite(void);
 Suite *lifecycle_suite(void);
 Suite *bad_input_suite(void);

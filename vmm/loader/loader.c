@@ -2,7 +2,9 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <inttypes.h>
 
+#include "loader/bzimage.h"
 #include "loader/elf.h"
 #include "loader/image.h"
 #include "memory/guest_memory.h"
@@ -21,6 +23,7 @@ const char *kernel_format_name(enum kernel_format format)
 		[KERNEL_ELF_PVH] = "ELF64 with a PVH note",
 		[KERNEL_ELF_LINUX64] = "ELF64, 64-bit entry",
 		[KERNEL_ELF32_PVH] = "ELF32 with a PVH note",
+		[KERNEL_BZIMAGE] = "bzImage, 64-bit entry",
 	};
 
 	static_assert(ARRAY_SIZE(names) == KERNEL_FORMATS, "a name a format");
@@ -34,11 +37,11 @@ static const struct {
 	const char *magic;
 	const char *advice;
 } foreign_formats[] = {
-	{0x202, 4, "HdrS", "a Linux bzImage, which this version cannot boot; use its vmlinux (ELF)"},
 	{0, 2, "\x1f\x8b", "compressed by gzip; unpack it with gunzip"},
 	{0, 6, "\xfd\x37zXZ\0", "compressed by xz; unpack it with unxz"},
 	{0, 4, "\x28\xb5\x2f\xfd", "compressed by zstd; unpack it with unzstd"},
 	{0, 3, "BZh", "compressed by bzip2; unpack it with bunzip2"},
+	{0, 4, "\x04\x22\x4d\x18", "compressed by lz4; unpack it with unlz4"},
 	{0, 2, "MZ", "a PE (EFI) executable; use the kernel's ELF file"},
 	{0, 2, "#!", "a script"},
 };
@@ -56,7 +59,7 @@ static int refuse(const struct image *image, const uint8_t *head, size_t len, st
 		}
 	}
 	return error_set(error, ERROR_IMAGE, -ENOEXEC,
-		"%s: not a kernel that lodge can boot: no ELF magic at its start", image->name);
+		"%s: not a kernel that lodge can boot: neither ELF nor bzImage", image->name);
 }
 
 static int probe_elf(const struct image *image, struct kernel *kernel, struct error *error)
@@ -82,16 +85,20 @@ static int probe_elf(const struct image *image, struct kernel *kernel, struct er
 
 int loader_probe(const struct image *image, struct kernel *ret_kernel, struct error *error)
 {
-	struct kernel kernel = {.name = image->name};
+	struct kernel kernel = {
+		.name = image->name, .initrd_limit = HOLE_BASE, .cmdline_max = BOOT_CMDLINE_SIZE - 1};
 	uint8_t head[0x210];
 	size_t len = MIN(image->size, sizeof(head));
 	int err = image_read(image, 0, head, len, "the first bytes", error);
 
 	if (err)
 		return err;
-	if (len < SELFMAG || memcmp(head, ELFMAG, SELFMAG))
-		return refuse(image, head, len, error);
-	err = probe_elf(image, &kernel, error);
+	if (len >= SELFMAG && !memcmp(head, ELFMAG, SELFMAG))
+		err = probe_elf(image, &kernel, error);
+	else if (bzimage_is(head, len))
+		err = bzimage_probe(image, &kernel, error);
+	else
+		err = refuse(image, head, len, error);
 	if (!err)
 		*ret_kernel = kernel;
 	return err;
@@ -106,17 +113,24 @@ int loader_load_kernel(const struct kernel *kernel, const struct image *image, c
 int loader_load_initrd(const struct image *image, const struct guest_memory *mem, const struct kernel *kernel,
 	uint64_t *ret_base, struct error *error)
 {
-	uint64_t top = mem->regions[0].gpa + mem->regions[0].size;
+	uint64_t memory = mem->regions[0].gpa + mem->regions[0].size, top = MIN(memory, kernel->initrd_limit);
 	uint64_t bottom = MAX(align_up(segments_end(&kernel->segments), 0x1000), RAM_HIGH);
 	uint64_t base = align_down(top - MIN(image->size, top), 0x1000);
 	char text[SIZE_TEXT_MAX];
 	int err;
 
+	size_format(image->size, text);
+	if (base < bottom && top < memory) {
+		return error_set(error, ERROR_IMAGE, -ENOMEM,
+			"%s: an initrd of %s does not fit between the kernel and 0x%" PRIx64
+			", where %s wants it to end",
+			image->name, text, top, kernel->name);
+	}
 	if (base < bottom) {
 		return error_set(error, ERROR_IMAGE, -ENOMEM,
 			"%s: an initrd of %s does not fit behind the kernel; give the guest more memory "
 			"with -m",
-			image->name, size_format(image->size, text));
+			image->name, text);
 	}
 	err = image_read(image, 0, guest_memory_at(mem, base, image->size), image->size, "the initrd", error);
 	if (!err)
@@ -146,15 +160,31 @@ static uint64_t write_start_info(const struct boot_data *data, const struct e820
 	return BOOT_START_INFO;
 }
 
-static uint64_t write_boot_params(const struct boot_data *data, const struct e820_entry *map,
-	unsigned map_count, const struct guest_memory *mem)
+/*
+ * One description of the machine is enough: a kernel that knows both ACPI and device trees would find each CPU
+ * and device twice. So Linux gets the tree where there is no ACPI.
+ */
+static uint64_t write_setup_data(const struct boot_data *data, const struct guest_memory *mem)
+{
+	if (data->rsdp || !data->fdt_size)
+		return 0;
+	boot_params_setup_dtb(
+		guest_memory_at(mem, BOOT_SETUP_DATA, BOOT_SETUP_DATA_SIZE), (uint32_t)data->fdt_size);
+	return BOOT_SETUP_DATA;
+}
+
+static uint64_t write_boot_params(const struct boot_data *data, const struct kernel *kernel,
+	const struct e820_entry *map, unsigned map_count, const struct guest_memory *mem)
 {
 	const struct boot_params_config config = {
+		.header = kernel->format == KERNEL_BZIMAGE ? &kernel->setup : NULL,
+		.load_address = (uint32_t)kernel->segments.at[0].paddr,
 		.cmdline = BOOT_CMDLINE_BASE,
 		.cmdline_len = (uint32_t)strlen(data->cmdline),
 		.initrd_base = (uint32_t)data->initrd_base,
 		.initrd_size = (uint32_t)data->initrd_size,
 		.rsdp = data->rsdp,
+		.setup_data = write_setup_data(data, mem),
 		.map = map,
 		.map_count = map_count,
 	};
@@ -163,24 +193,41 @@ static uint64_t write_boot_params(const struct boot_data *data, const struct e82
 	return BOOT_PARAMS_BASE;
 }
 
+static int write_cmdline(const struct boot_data *data, const struct kernel *kernel,
+	const struct guest_memory *mem, struct error *error)
+{
+	size_t len = strlen(data->cmdline);
+
+	if (len > kernel->cmdline_max) {
+		return error_set(error, ERROR_IMAGE, -E2BIG,
+			"%s: a command line of %zu bytes is longer than this kernel takes: %" PRIu32,
+			kernel->name, len, kernel->cmdline_max);
+	}
+	return guest_memory_write(mem, BOOT_CMDLINE_BASE, data->cmdline, len + 1);
+}
+
 int loader_write_boot_data(const struct boot_data *data, const struct kernel *kernel,
-	const struct guest_memory *mem, struct boot_state *ret_state)
+	const struct guest_memory *mem, struct boot_state *ret_state, struct error *error)
 {
 	struct boot_state state = {.rip = kernel->entry, .rsp = BOOT_STACK_TOP};
 	struct e820_entry map[E820_ENTRIES_MAX];
 	uint64_t low = mem->regions[0].size;
 	unsigned count = e820_build(map, low, guest_memory_size(mem) - low);
-	int err = guest_memory_write(mem, BOOT_CMDLINE_BASE, data->cmdline, strlen(data->cmdline) + 1);
+	int err = write_cmdline(data, kernel, mem, error);
 
 	if (err)
 		return err;
-	if (kernel->format == KERNEL_ELF_PVH || kernel->format == KERNEL_ELF32_PVH) {
+	switch (kernel->format) {
+	case KERNEL_ELF_PVH:
+	case KERNEL_ELF32_PVH:
 		state.mode = BOOT_PROTECTED_32;
 		state.rbx = write_start_info(data, map, count, mem);
-	} else {
+		break;
+	default:
 		state.mode = BOOT_LONG_64;
-		state.rsi = write_boot_params(data, map, count, mem);
+		state.rsi = write_boot_params(data, kernel, map, count, mem);
 		page_tables_build(guest_memory_at(mem, BOOT_PAGES_BASE, BOOT_PAGES_SIZE), BOOT_PAGES_BASE);
+		break;
 	}
 	*ret_state = state;
 	return 0;

@@ -44,13 +44,16 @@
 #define BOOT_CMDLINE_SIZE 0x1000u /* NUL included */
 #define BOOT_FDT_BASE     0x30000u
 #define BOOT_FDT_SIZE     0x10000u
+/* Linux's struct setup_data stands right before the data that it tells of. */
+#define BOOT_SETUP_DATA_SIZE 0x10u
+#define BOOT_SETUP_DATA      (BOOT_FDT_BASE - BOOT_SETUP_DATA_SIZE)
 
 static_assert(BOOT_GDT_BASE + BOOT_GDT_SIZE <= BOOT_START_INFO, "GDT");
 static_assert(BOOT_START_INFO + BOOT_START_SIZE <= BOOT_PARAMS_BASE, "start_info");
 static_assert(BOOT_PARAMS_BASE + BOOT_PARAMS_SIZE <= BOOT_STACK_TOP, "boot_params");
 static_assert(BOOT_STACK_TOP <= BOOT_PAGES_BASE, "stack");
 static_assert(BOOT_PAGES_BASE + BOOT_PAGES_SIZE <= BOOT_CMDLINE_BASE, "page tables");
-static_assert(BOOT_CMDLINE_BASE + BOOT_CMDLINE_SIZE <= BOOT_FDT_BASE, "command line");
+static_assert(BOOT_CMDLINE_BASE + BOOT_CMDLINE_SIZE <= BOOT_SETUP_DATA, "command line");
 static_assert(BOOT_FDT_BASE + BOOT_FDT_SIZE <= RAM_EBDA, "FDT");
 
 /*

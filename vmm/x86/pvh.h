@@ -16,7 +16,7 @@ struct pvh_module {
 
 struct pvh_config {
 	uint64_t cmdline;
-	uint64_t rsdp; /* gpa of the RSDP; 0: none */
+	uint64_t rsdp; /* 0: no ACPI */
 	const struct e820_entry *map;
 	unsigned map_count;
 	const struct pvh_module *modules;
