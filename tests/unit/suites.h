@@ -94,6 +94,7 @@ Suite *image_suite(void);
 /* test_elf.c */
 Suite *elf_suite(void);
 Suite *bzimage_suite(void);
+Suite *multiboot_suite(void);
 
 /* test_elf_broken.c: a part of that suite */
 TCase *elf_broken_tcase(void);

@@ -23,8 +23,12 @@ static struct {
 /* Over what KVM made: what is not ours to change must stay. */
 static void build(enum boot_mode mode)
 {
-	const struct boot_state state = {
-		.mode = mode, .rip = 0x100123, .rbx = 0x6000, .rsi = 0x7000, .rsp = 0x8ff0};
+	const struct boot_state state = {.mode = mode,
+		.rip = 0x100123,
+		.rax = 0x2badb002,
+		.rbx = 0x6000,
+		.rsi = 0x7000,
+		.rsp = 0x8ff0};
 
 	memset(&regs, 0xaa, sizeof(regs));
 	memset(&sregs, 0xaa, sizeof(sregs));
@@ -35,7 +39,7 @@ static void build(enum boot_mode mode)
 static void check_general(void)
 {
 	const struct kvm_regs expected = {
-		.rip = 0x100123, .rbx = 0x6000, .rsi = 0x7000, .rsp = 0x8ff0, .rflags = 2};
+		.rip = 0x100123, .rax = 0x2badb002, .rbx = 0x6000, .rsi = 0x7000, .rsp = 0x8ff0, .rflags = 2};
 
 	ck_assert_mem_eq(&regs, &expected, sizeof(regs));
 }

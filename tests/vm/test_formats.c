@@ -9,6 +9,7 @@
 #include "lib/bzimage_builder.h"
 #include "lib/files.h"
 #include "lib/guest.h"
+#include "lib/multiboot_builder.h"
 #include "vm/suites.h"
 
 /* Machine code for CPUs in another mode than ours, between NAME_start and NAME_end. */
@@ -55,6 +56,38 @@ GUEST_CODE(bzimage, ".code64",
 	CHECK_EQ(8, "l $0xdeadbeef, 0x268(%rsi)") /* what the file had there */
 	CHECK_EQ(9, "l $0, 0xc0(%rsi)")           /* ext_ramdisk_image */
 	LEAVE);
+
+/* The multiboot specification, "Machine state" and "Boot information format". */
+GUEST_CODE(multiboot, ".code32",
+	"mov %eax, %ecx\n"
+	CHECK_EQ(1, " $0x2badb002, %ecx")
+	"mov (%ebx), %ecx\n"                     /* flags: memory, cmdline, modules, map, loader's name */
+	"and $0x24d, %ecx\n"
+	CHECK_EQ(2, " $0x24d, %ecx")
+	"mov 16(%ebx), %esi\n"                   /* cmdline: "m.kernel hello" */
+	CHECK_EQ(3, "l $0x656b2e6d, (%esi)")
+	CHECK_EQ(4, "l $0x6c656820, 8(%esi)")
+	CHECK_EQ(5, "l $1, 20(%ebx)")            /* one module: "initrd" */
+	"mov 24(%ebx), %esi\n"
+	"mov (%esi), %edi\n"
+	CHECK_EQ(6, "l $0x74696e69, (%edi)")
+	"add $6, %edi\n"
+	CHECK_EQ(7, " %edi, 4(%esi)")
+	CHECK_EQ(8, "l $639, 4(%ebx)")           /* KiB below 1 MiB, and above */
+	CHECK_EQ(9, "l $0x7c00, 8(%ebx)")
+	"mov 48(%ebx), %esi\n"                   /* the map: RAM from 0 on */
+	CHECK_EQ(10, "l $20, (%esi)")
+	CHECK_EQ(11, "l $0x9fc00, 12(%esi)")
+	"mov 64(%ebx), %esi\n"
+	CHECK_EQ(12, "l $0x67646f6c, (%esi)")    /* "lodg" */
+	"mov %cr0, %ecx\n"
+	"and $0x80000001, %ecx\n"
+	CHECK_EQ(13, " $1, %ecx")                 /* protected mode, no paging */
+	"mov $0x34, %al\n"                       /* a PIT: its counter 0, loaded with 16, reads no 0xff */
+	"out %al, $0x43\n mov $16, %al\n out %al, $0x40\n mov $0, %al\n out %al, $0x40\n"
+	"out %al, $0x43\n in $0x40, %al\n in $0x40, %al\n mov %al, %cl\n"
+	CHECK_EQ(14, "b $0, %cl")
+	LEAVE);
 /* clang-format on */
 
 START_TEST(bzimage_finds_its_boot_params)
@@ -65,6 +98,31 @@ START_TEST(bzimage_finds_its_boot_params)
 	ck_assert_uint_gt(size, 0);
 	files_write("m.kernel", file, size);
 	expect_42("bzImage, 64-bit entry");
+}
+END_TEST
+
+static const struct {
+	unsigned bits; /* of the ELF file; 0: none */
+	const char *format;
+} multiboots[] = {
+	{32, "ELF32 with a multiboot header"},
+	{64, "ELF64 with a multiboot header"},
+	{0, "multiboot, by the addresses in its header"},
+};
+
+START_TEST(multiboot_kernel_finds_its_information)
+{
+	const size_t len = (size_t)(multiboot_end - multiboot_start);
+	uint8_t file[4096];
+	size_t size;
+
+	if (multiboots[_i].bits)
+		size = multiboot_build_elf(multiboots[_i].bits, multiboot_start, len, file, sizeof(file));
+	else
+		size = multiboot_build_raw(multiboot_start, len, file, sizeof(file));
+	ck_assert_uint_gt(size, 0);
+	files_write("m.kernel", file, size);
+	expect_42(multiboots[_i].format);
 }
 END_TEST
 
@@ -82,6 +140,8 @@ Suite *formats_suite(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, setup, files_teardown);
 	tcase_add_test(tcase, bzimage_finds_its_boot_params);
+	tcase_add_loop_test(
+		tcase, multiboot_kernel_finds_its_information, 0, sizeof(multiboots) / sizeof(multiboots[0]));
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

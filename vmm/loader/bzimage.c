@@ -146,7 +146,8 @@ int bzimage_probe(const struct image *image, struct kernel *kernel, struct error
 		err = place(image, &header, &kernel->segments.at[0], error);
 	if (err)
 		return err;
-	kernel->format = KERNEL_BZIMAGE;
+	kernel->protocol = PROTOCOL_LINUX64;
+	kernel->format = "bzImage, 64-bit entry";
 	kernel->segments.one = "the kernel";
 	kernel->segments.count = 1;
 	kernel->entry = kernel->segments.at[0].paddr + ENTRY_64;

@@ -3,10 +3,12 @@
 #include <elf.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "loader/bzimage.h"
 #include "loader/elf.h"
 #include "loader/image.h"
+#include "loader/multiboot.h"
 #include "memory/guest_memory.h"
 #include "util/bytes.h"
 #include "util/error.h"
@@ -14,20 +16,13 @@
 #include "x86/boot_params.h"
 #include "x86/e820.h"
 #include "x86/layout.h"
+#include "x86/multiboot.h"
 #include "x86/page_tables.h"
 #include "x86/pvh.h"
 
-const char *kernel_format_name(enum kernel_format format)
+bool boot_protocol_wants_pit(enum boot_protocol protocol)
 {
-	static const char *const names[] = {
-		[KERNEL_ELF_PVH] = "ELF64 with a PVH note",
-		[KERNEL_ELF_LINUX64] = "ELF64, 64-bit entry",
-		[KERNEL_ELF32_PVH] = "ELF32 with a PVH note",
-		[KERNEL_BZIMAGE] = "bzImage, 64-bit entry",
-	};
-
-	static_assert(ARRAY_SIZE(names) == KERNEL_FORMATS, "a name a format");
-	return names[format];
+	return protocol == PROTOCOL_MULTIBOOT;
 }
 
 /* Kernels that cannot be booted, but can be told apart: their users get to know what to do. */
@@ -59,27 +54,44 @@ static int refuse(const struct image *image, const uint8_t *head, size_t len, st
 		}
 	}
 	return error_set(error, ERROR_IMAGE, -ENOEXEC,
-		"%s: not a kernel that lodge can boot: neither ELF nor bzImage", image->name);
+		"%s: not a kernel that lodge can boot: neither ELF nor bzImage nor multiboot", image->name);
 }
 
-static int probe_elf(const struct image *image, struct kernel *kernel, struct error *error)
+/* The first bytes of a file, where all formats show what they are. */
+struct head {
+	uint8_t bytes[KIB(32)];
+	size_t len;
+	bool has_multiboot;
+	struct multiboot_header multiboot;
+};
+
+static int probe_elf(
+	const struct image *image, const struct head *head, struct kernel *kernel, struct error *error)
 {
 	struct elf_kernel elf;
 	int err = elf_read(image, &elf, error);
 
 	if (err)
 		return err;
+	if (!elf.has_pvh_entry && head->has_multiboot)
+		return multiboot_probe(image, &head->multiboot, &elf, kernel, error);
 	kernel->segments = elf.segments;
 	if (elf.has_pvh_entry) {
-		kernel->format = elf.bits == 64 ? KERNEL_ELF_PVH : KERNEL_ELF32_PVH;
+		kernel->protocol = PROTOCOL_PVH;
+		kernel->format = elf.bits == 64 ? "ELF64 with a PVH note" : "ELF32 with a PVH note";
 		kernel->entry = elf.pvh_entry;
 		return 0;
 	}
+	if (multiboot2_find(head->bytes, head->len)) {
+		return error_set(error, ERROR_IMAGE, -ENOEXEC,
+			"%s: a multiboot 2 kernel; lodge boots multiboot 1 and PVH", image->name);
+	}
 	if (elf.bits == 32) {
 		return error_set(error, ERROR_IMAGE, -ENOEXEC,
-			"%s: a 32-bit ELF file without a PVH note; link one in", image->name);
+			"%s: a 32-bit ELF file with neither a PVH note nor a multiboot header", image->name);
 	}
-	kernel->format = KERNEL_ELF_LINUX64;
+	kernel->protocol = PROTOCOL_LINUX64;
+	kernel->format = "ELF64, 64-bit entry";
 	return elf_entry(&elf, image, &kernel->entry, error);
 }
 
@@ -87,18 +99,20 @@ int loader_probe(const struct image *image, struct kernel *ret_kernel, struct er
 {
 	struct kernel kernel = {
 		.name = image->name, .initrd_limit = HOLE_BASE, .cmdline_max = BOOT_CMDLINE_SIZE - 1};
-	uint8_t head[0x210];
-	size_t len = MIN(image->size, sizeof(head));
-	int err = image_read(image, 0, head, len, "the first bytes", error);
+	struct head head = {.len = MIN(image->size, sizeof(head.bytes))};
+	int err = image_read(image, 0, head.bytes, head.len, "the first bytes", error);
 
 	if (err)
 		return err;
-	if (len >= SELFMAG && !memcmp(head, ELFMAG, SELFMAG))
-		err = probe_elf(image, &kernel, error);
-	else if (bzimage_is(head, len))
+	head.has_multiboot = multiboot_find(head.bytes, head.len, &head.multiboot);
+	if (head.len >= SELFMAG && !memcmp(head.bytes, ELFMAG, SELFMAG))
+		err = probe_elf(image, &head, &kernel, error);
+	else if (bzimage_is(head.bytes, head.len))
 		err = bzimage_probe(image, &kernel, error);
+	else if (head.has_multiboot)
+		err = multiboot_probe(image, &head.multiboot, NULL, &kernel, error);
 	else
-		err = refuse(image, head, len, error);
+		err = refuse(image, head.bytes, head.len, error);
 	if (!err)
 		*ret_kernel = kernel;
 	return err;
@@ -177,7 +191,7 @@ static uint64_t write_boot_params(const struct boot_data *data, const struct ker
 	const struct e820_entry *map, unsigned map_count, const struct guest_memory *mem)
 {
 	const struct boot_params_config config = {
-		.header = kernel->format == KERNEL_BZIMAGE ? &kernel->setup : NULL,
+		.header = kernel->setup.len ? &kernel->setup : NULL,
 		.load_address = (uint32_t)kernel->segments.at[0].paddr,
 		.cmdline = BOOT_CMDLINE_BASE,
 		.cmdline_len = (uint32_t)strlen(data->cmdline),
@@ -193,17 +207,55 @@ static uint64_t write_boot_params(const struct boot_data *data, const struct ker
 	return BOOT_PARAMS_BASE;
 }
 
+static uint64_t write_multiboot_info(const struct boot_data *data, const struct e820_entry *map,
+	unsigned map_count, const struct guest_memory *mem)
+{
+	const struct multiboot_config config = {
+		.low_size = mem->regions[0].size,
+		.cmdline = BOOT_CMDLINE_BASE,
+		.module_base = (uint32_t)data->initrd_base,
+		.module_size = (uint32_t)data->initrd_size,
+		.map = map,
+		.map_count = map_count,
+	};
+
+	multiboot_info_build(
+		&config, guest_memory_at(mem, BOOT_START_INFO, BOOT_START_SIZE), BOOT_START_INFO);
+	return BOOT_START_INFO;
+}
+
+/*
+ * A multiboot kernel takes the first word for its own name, as GRUB Legacy and QEMU have it. What would make
+ * two words of that name is replaced.
+ */
+static size_t put_own_name(const struct kernel *kernel, char *text, size_t size)
+{
+	const char *slash = strrchr(kernel->name, '/'), *name = slash ? slash + 1 : kernel->name;
+	size_t len = 0;
+
+	for (; name[len] && len < size - 1; len++)
+		text[len] = name[len] > ' ' ? name[len] : '_';
+	text[len] = '\0';
+	return len;
+}
+
 static int write_cmdline(const struct boot_data *data, const struct kernel *kernel,
 	const struct guest_memory *mem, struct error *error)
 {
-	size_t len = strlen(data->cmdline);
+	char text[2 * BOOT_CMDLINE_SIZE];
+	size_t len = 0, max = kernel->cmdline_max;
 
-	if (len > kernel->cmdline_max) {
+	if (kernel->protocol == PROTOCOL_MULTIBOOT)
+		len = put_own_name(kernel, text, BOOT_CMDLINE_SIZE);
+	if (len && *data->cmdline)
+		text[len++] = ' ';
+	len += (size_t)snprintf(text + len, sizeof(text) - len, "%s", data->cmdline);
+	if (len > max) {
 		return error_set(error, ERROR_IMAGE, -E2BIG,
-			"%s: a command line of %zu bytes is longer than this kernel takes: %" PRIu32,
-			kernel->name, len, kernel->cmdline_max);
+			"%s: a command line of %zu bytes is longer than this kernel takes: %zu", kernel->name,
+			len, max);
 	}
-	return guest_memory_write(mem, BOOT_CMDLINE_BASE, data->cmdline, len + 1);
+	return guest_memory_write(mem, BOOT_CMDLINE_BASE, text, len + 1);
 }
 
 int loader_write_boot_data(const struct boot_data *data, const struct kernel *kernel,
@@ -217,11 +269,15 @@ int loader_write_boot_data(const struct boot_data *data, const struct kernel *ke
 
 	if (err)
 		return err;
-	switch (kernel->format) {
-	case KERNEL_ELF_PVH:
-	case KERNEL_ELF32_PVH:
+	switch (kernel->protocol) {
+	case PROTOCOL_PVH:
 		state.mode = BOOT_PROTECTED_32;
 		state.rbx = write_start_info(data, map, count, mem);
+		break;
+	case PROTOCOL_MULTIBOOT:
+		state.mode = BOOT_PROTECTED_32;
+		state.rax = MULTIBOOT_BOOT_MAGIC;
+		state.rbx = write_multiboot_info(data, map, count, mem);
 		break;
 	default:
 		state.mode = BOOT_LONG_64;

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,8 +15,13 @@ struct error;
 struct guest_memory;
 struct image;
 
+/* Whether kernels of that protocol expect a PC's timer, an i8254. */
+bool boot_protocol_wants_pit(enum boot_protocol protocol);
+
 /*
- * Finds out what a file is, and checks all that it says of itself; needs no guest. 0, or -errno and *error (ERROR_IMAGE): what the file is and what it lacks.
+ * Finds out what a file is, and checks all that it says of itself; needs no guest. One that fits several
+ * formats is taken for the first of these: ELF with a PVH note, ELF with a multiboot header, ELF64, bzImage,
+ * multiboot without ELF. 0, or -errno and *error (ERROR_IMAGE): what the file is and what it lacks.
  */
 int loader_probe(const struct image *image, struct kernel *ret_kernel, struct error *error);
 

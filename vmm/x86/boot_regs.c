@@ -82,6 +82,7 @@ void boot_regs_build(
 	*ret_regs = (struct kvm_regs){
 		.rip = state->rip,
 		.rsp = state->rsp,
+		.rax = state->rax,
 		.rbx = state->rbx,
 		.rsi = state->rsi,
 		.rflags = RFLAGS_RESERVED,

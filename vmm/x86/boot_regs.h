@@ -8,7 +8,7 @@ struct kvm_regs;
 struct kvm_sregs;
 
 enum boot_mode {
-	BOOT_PROTECTED_32, /* flat segments, paging off: PVH */
+	BOOT_PROTECTED_32, /* flat segments, paging off: PVH, multiboot */
 	BOOT_LONG_64,      /* paging on with BOOT_PAGES_BASE: Linux's 64-bit protocol */
 };
 
@@ -16,7 +16,8 @@ enum boot_mode {
 struct boot_state {
 	enum boot_mode mode;
 	uint64_t rip;
-	uint64_t rbx; /* PVH: start_info */
+	uint64_t rax; /* multiboot: its magic */
+	uint64_t rbx; /* PVH: start_info; multiboot: the information page */
 	uint64_t rsi; /* Linux: boot_params */
 	uint64_t rsp;
 };

@@ -33,7 +33,7 @@
 /* Boot data, all below the EBDA; a guest may reuse it once it has read it. */
 #define BOOT_GDT_BASE     0x0500u
 #define BOOT_GDT_SIZE     0x0100u
-#define BOOT_START_INFO   0x6000u /* PVH start_info, memory map and module list, one page */
+#define BOOT_START_INFO   0x6000u /* PVH start_info or multiboot information, and all they point to */
 #define BOOT_START_SIZE   0x1000u
 #define BOOT_PARAMS_BASE  0x7000u /* Linux boot_params ("zero page") */
 #define BOOT_PARAMS_SIZE  0x1000u
