@@ -85,12 +85,19 @@ enum lodge_trace {
 	LODGE_TRACE_EXIT = 1 << 4,
 };
 
+/* What kind of file a kernel is. */
+enum lodge_format {
+	LODGE_FORMAT_AUTO, /* as its magic says: bzImage, ELF (PVH, multiboot 1, 64-bit entry), multiboot 1 */
+	LODGE_FORMAT_FLAT, /* 16-bit code for 1000:0000: it has no magic, and gets no command line nor initrd */
+};
+
 /*
  * What a VM is made of. Fill it with lodge_config_init(), then change what you want. Strings and descriptors
  * stay the caller's and must outlive the VM; descriptors are never closed, nor their flags changed.
  */
 struct lodge_config {
-	const char *kernel; /* ELF64 file; NULL: lodger, the kernel that is built into the library */
+	const char *kernel; /* a file; NULL: lodger, the kernel that is built into the library */
+	enum lodge_format format;
 	const char *initrd; /* NULL: none */
 	const char *append; /* the kernel's command line; NULL: empty */
 	uint64_t memory;    /* bytes, a multiple of 4096, 16 MiB to 1 TiB */
@@ -102,7 +109,7 @@ struct lodge_config {
 	bool console_escape;  /* Ctrl-A x on console_in stops the guest, Ctrl-A a sends Ctrl-A */
 	uint64_t timeout_ms;  /* 0: none */
 	bool qemu_debug_exit; /* the debug-exit port reports (code << 1) | 1, as QEMU's does */
-	bool pit;             /* an i8254 timer */
+	bool pit;             /* an i8254 timer; multiboot and flat kernels have one anyway */
 	bool overcommit;      /* allow more memory than the host has */
 	unsigned trace;       /* LODGE_TRACE_..., or-ed together */
 	int trace_fd;

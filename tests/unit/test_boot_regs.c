@@ -159,6 +159,35 @@ START_TEST(interrupts_have_no_table_yet)
 }
 END_TEST
 
+START_TEST(flat_image_is_entered_in_real_mode_with_all_segments_alike)
+{
+	const struct kvm_segment *const all[] = {
+		&sregs.cs, &sregs.ds, &sregs.es, &sregs.fs, &sregs.gs, &sregs.ss};
+
+	build(BOOT_REAL_16);
+	check_general();
+	ck_assert_uint_eq(sregs.cr0 & (CR0_PE | CR0_PG), 0);
+	ck_assert_uint_eq(sregs.cr4, 0);
+	ck_assert_uint_eq(sregs.efer, 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(all); i++) {
+		ck_assert_uint_eq(all[i]->selector, 0x1000);
+		ck_assert_uint_eq(all[i]->base, 0x10000);
+		ck_assert_uint_eq(all[i]->limit, 0xffff);
+		ck_assert_uint_eq(all[i]->present, 1);
+		ck_assert_uint_eq(all[i]->s, 1);
+		ck_assert_uint_eq(all[i]->g, 0);
+		ck_assert_uint_eq(all[i]->db, 0);
+		ck_assert_uint_eq(all[i]->l, 0);
+		ck_assert_uint_eq(all[i]->unusable, 0);
+		ck_assert_uint_eq(all[i]->type & 0xa, i ? 0x2 : 0xa);
+	}
+	/* The vectors of real mode, 0 to 255; and no GDT is left in the guest's memory. */
+	ck_assert_uint_eq(sregs.idt.base, 0);
+	ck_assert_uint_eq(sregs.idt.limit, 0x3ff);
+	ck_assert_uint_eq(load_le(memory.gdt + 8, 8), 0xaaaaaaaaaaaaaaaa);
+}
+END_TEST
+
 START_TEST(what_kvm_set_up_besides_stays)
 {
 	build((enum boot_mode)_i);
@@ -181,6 +210,7 @@ Suite *boot_regs_suite(void)
 		tcase, selectors_are_those_of_the_linux_boot_protocol, BOOT_PROTECTED_32, BOOT_LONG_64 + 1);
 	tcase_add_loop_test(tcase, gdt_says_what_the_caches_say, BOOT_PROTECTED_32, BOOT_LONG_64 + 1);
 	tcase_add_loop_test(tcase, interrupts_have_no_table_yet, BOOT_PROTECTED_32, BOOT_LONG_64 + 1);
-	tcase_add_loop_test(tcase, what_kvm_set_up_besides_stays, BOOT_PROTECTED_32, BOOT_LONG_64 + 1);
+	tcase_add_test(tcase, flat_image_is_entered_in_real_mode_with_all_segments_alike);
+	tcase_add_loop_test(tcase, what_kvm_set_up_besides_stays, BOOT_PROTECTED_32, BOOT_REAL_16 + 1);
 	return suite;
 }

@@ -102,6 +102,24 @@ START_TEST(command_line_leaves_room_for_its_nul)
 }
 END_TEST
 
+START_TEST(flat_image_is_a_file_that_gets_nothing_else)
+{
+	config.format = LODGE_FORMAT_FLAT;
+	expect_refused("none is given");
+	config.kernel = "boot.bin";
+	ck_assert_int_eq(config_check(&config, &error), 0);
+	config.append = "";
+	ck_assert_int_eq(config_check(&config, &error), 0);
+	config.append = "quiet";
+	expect_refused("command line");
+	config.append = NULL;
+	config.initrd = "rd.img";
+	expect_refused("initrd");
+	config.format = LODGE_FORMAT_AUTO;
+	ck_assert_int_eq(config_check(&config, &error), 0);
+}
+END_TEST
+
 START_TEST(disks_are_8_at_most)
 {
 	static const struct lodge_disk disks[9] = {{.path = NULL}};
@@ -139,6 +157,7 @@ Suite *config_suite(void)
 	tcase_add_loop_test(tcase, memory_is_16_mib_to_1_tib_in_pages, 0, ARRAY_SIZE(memories));
 	tcase_add_test(tcase, cpus_are_1_to_64);
 	tcase_add_test(tcase, command_line_leaves_room_for_its_nul);
+	tcase_add_test(tcase, flat_image_is_a_file_that_gets_nothing_else);
 	tcase_add_test(tcase, disks_are_8_at_most);
 	tcase_add_test(tcase, serial_has_20_bytes_at_most);
 	return suite;

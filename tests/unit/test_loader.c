@@ -286,6 +286,48 @@ START_TEST(boot_data_leaves_kernel_and_fdt_alone)
 }
 END_TEST
 
+/* Flat images */
+
+START_TEST(flat_image_has_the_low_memory_to_itself)
+{
+	const struct boot_data data = {.cmdline = "not for it"};
+	struct image image;
+	uint8_t *bytes = malloc(BOOT_FLAT_SIZE + 1);
+
+	memset(bytes, 0x99, BOOT_FLAT_SIZE + 1);
+	image_from_bytes(&image, "boot.bin", bytes, BOOT_FLAT_SIZE);
+	ck_assert_int_eq(loader_probe_flat(&image, &kernel, &f.error), 0);
+	ck_assert_int_eq(kernel.protocol, PROTOCOL_FLAT);
+	ck_assert_str_eq(kernel.format, "flat 16-bit image");
+	ck_assert(boot_protocol_wants_pit(kernel.protocol));
+	ck_assert_int_eq(loader_load_kernel(&kernel, &image, &f.mem, &f.error), 0);
+	ck_assert_int_eq(loader_write_boot_data(&data, &kernel, &f.mem, &state, &f.error), 0);
+	ck_assert_int_eq(state.mode, BOOT_REAL_16);
+	ck_assert_uint_eq(state.rip, 0);
+	ck_assert_uint_eq(state.rsp, 0xfffe);
+	ck_assert_mem_eq(guest_memory_at(&f.mem, 0x10000, BOOT_FLAT_SIZE), bytes, BOOT_FLAT_SIZE);
+	for (unsigned i = 0; i < 0x10000; i += 8)
+		ck_assert_uint_eq(guest(i, 8), 0);
+	image_from_bytes(&image, "boot.bin", bytes, BOOT_FLAT_SIZE + 1);
+	ck_assert_int_eq(loader_probe_flat(&image, &kernel, &f.error), -EFBIG);
+	ck_assert_int_eq(f.error.kind, ERROR_IMAGE);
+	ck_assert_ptr_nonnull(strstr(f.error.text, "boot.bin: a flat image of 588801 bytes"));
+	free(bytes);
+}
+END_TEST
+
+/* Any file could be one: nothing is taken for one that its user did not say is one. */
+START_TEST(flat_image_is_never_guessed)
+{
+	uint8_t boot_sector[512] = {0xfa, 0xf4};
+
+	boot_sector[510] = 0x55;
+	boot_sector[511] = 0xaa;
+	ck_assert_int_eq(load(boot_sector, sizeof(boot_sector)), -ENOEXEC);
+	ck_assert_msg(strstr(f.error.text, "--format flat") != NULL, "%s", f.error.text);
+}
+END_TEST
+
 Suite *loader_suite(void)
 {
 	Suite *suite = suite_create("loader/loader");
@@ -300,8 +342,10 @@ Suite *loader_suite(void)
 	tcase_add_test(tcase, elf_kernel_is_told_by_its_note);
 	tcase_add_test(tcase, elf32_kernel_needs_a_pvh_note);
 	tcase_add_loop_test(tcase, initrd_lies_as_high_as_it_goes_behind_the_kernel, 0, ARRAY_SIZE(initrds));
+	tcase_add_test(tcase, flat_image_has_the_low_memory_to_itself);
+	tcase_add_test(tcase, flat_image_is_never_guessed);
 	tcase_add_test(tcase, pvh_kernel_gets_start_info);
 	tcase_add_test(tcase, linux_kernel_gets_boot_params_and_page_tables);
-	tcase_add_loop_test(tcase, boot_data_leaves_kernel_and_fdt_alone, 0, PROTOCOLS);
+	tcase_add_loop_test(tcase, boot_data_leaves_kernel_and_fdt_alone, 0, PROTOCOL_FLAT);
 	return suite;
 }

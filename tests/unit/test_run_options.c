@@ -79,9 +79,10 @@ END_TEST
 
 START_TEST(every_option_reaches_the_configuration)
 {
-	expect_parsed("-m 1G -c 4 --append=quiet --initrd rd.img --report r.json --timeout 2.5 "
-		      "--on-reset restart --debug-exit qemu --pit --overcommit --trace pio,exit "
-		      "--kvm-device /dev/other -v k.elf --console none");
+	expect_parsed(
+		"-m 1G -c 4 --append=quiet --initrd rd.img --report r.json --timeout 2.5 "
+		"--on-reset restart --debug-exit qemu --format flat --pit --overcommit --trace pio,exit "
+		"--kvm-device /dev/other -v k.elf --console none");
 	ck_assert_uint_eq(options.config.memory, GIB(1));
 	ck_assert_uint_eq(options.config.cpus, 4);
 	ck_assert_str_eq(options.config.append, "quiet");
@@ -90,6 +91,7 @@ START_TEST(every_option_reaches_the_configuration)
 	ck_assert_uint_eq(options.config.timeout_ms, 2500);
 	ck_assert(options.restart);
 	ck_assert(options.config.qemu_debug_exit);
+	ck_assert_int_eq(options.config.format, LODGE_FORMAT_FLAT);
 	ck_assert(options.config.pit);
 	ck_assert(options.config.overcommit);
 	ck_assert_uint_eq(options.config.trace, LODGE_TRACE_PIO | LODGE_TRACE_EXIT);
@@ -115,7 +117,8 @@ END_TEST
 START_TEST(last_of_two_values_counts)
 {
 	expect_parsed("-m 1G -m 2G --on-reset restart --on-reset exit --console file=x "
-		      "--console stdio --debug-exit qemu --debug-exit lodge");
+		      "--console stdio --debug-exit qemu --debug-exit lodge --format flat --format auto");
+	ck_assert_int_eq(options.config.format, LODGE_FORMAT_AUTO);
 	ck_assert_uint_eq(options.config.memory, GIB(2));
 	ck_assert(!options.restart && !options.config.qemu_debug_exit);
 	ck_assert_int_eq(options.console, CONSOLE_STDIO);

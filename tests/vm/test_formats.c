@@ -88,6 +88,29 @@ GUEST_CODE(multiboot, ".code32",
 	"out %al, $0x43\n in $0x40, %al\n in $0x40, %al\n mov %al, %cl\n"
 	CHECK_EQ(14, "b $0, %cl")
 	LEAVE);
+
+/* An entry as from a boot sector's far jump to 1000:0000. */
+GUEST_CODE(flat, ".code16",
+	"mov %cs, %bx\n"
+	CHECK_EQ(1, " $0x1000, %bx")
+	"mov %ds, %bx\n"
+	CHECK_EQ(2, " $0x1000, %bx")
+	"mov %es, %bx\n"
+	CHECK_EQ(3, " $0x1000, %bx")
+	"mov %ss, %bx\n"
+	CHECK_EQ(4, " $0x1000, %bx")
+	CHECK_EQ(5, " $0xfffe, %sp")
+	"call 3f\n 3: pop %bx\n"
+	CHECK_EQ(6, " $(3b - flat_start), %bx")
+	CHECK_EQ(7, "l $0x676f6f64, flat_text - flat_start") /* its own data, by DS */
+	"smsw %bx\n and $1, %bx\n"
+	CHECK_EQ(8, " $0, %bx")
+	"mov $0x34, %al\n"
+	"out %al, $0x43\n mov $16, %al\n out %al, $0x40\n mov $0, %al\n out %al, $0x40\n"
+	"out %al, $0x43\n in $0x40, %al\n in $0x40, %al\n mov %al, %cl\n"
+	CHECK_EQ(9, "b $0, %cl")                             /* a PIT */
+	LEAVE
+	"flat_text: .ascii \"doog\"\n");
 /* clang-format on */
 
 START_TEST(bzimage_finds_its_boot_params)
@@ -126,6 +149,22 @@ START_TEST(multiboot_kernel_finds_its_information)
 }
 END_TEST
 
+START_TEST(flat_image_is_entered_in_real_mode)
+{
+	/* Long enough to lie where other kernels have their command line and device tree. */
+	static uint8_t file[0x40000];
+
+	memset(file, 0x90, sizeof(file));
+	memcpy(file, flat_start, (size_t)(flat_end - flat_start));
+	files_write("flat.bin", file, sizeof(file));
+	guest.config.kernel = "flat.bin";
+	guest.config.format = LODGE_FORMAT_FLAT;
+	ck_assert_msg(guest_run(&guest) == 42, "%d %s%s", guest.result.status, guest.result.message,
+		guest.error.text);
+	ck_assert_str_eq(guest.result.kernel_format, "flat 16-bit image");
+}
+END_TEST
+
 static void setup(void)
 {
 	files_setup();
@@ -142,6 +181,7 @@ Suite *formats_suite(void)
 	tcase_add_test(tcase, bzimage_finds_its_boot_params);
 	tcase_add_loop_test(
 		tcase, multiboot_kernel_finds_its_information, 0, sizeof(multiboots) / sizeof(multiboots[0]));
+	tcase_add_test(tcase, flat_image_is_entered_in_real_mode);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -23,7 +23,8 @@ struct run {
 static void print_help(void)
 {
 	printf("Usage: lodge run [OPTION]... [KERNEL]\n\n"
-	       "Boots KERNEL, an ELF64 file; without one, lodger, the kernel that is built in.\n"
+	       "Boots KERNEL: a bzImage, an ELF file (PVH, multiboot 1, 64-bit entry) or a multiboot 1\n"
+	       "kernel; without one, lodger, the kernel that is built in.\n"
 	       "Its console is this terminal; Ctrl-A x stops it, Ctrl-A a sends a Ctrl-A.\n\n");
 	options_print(run_option_rows, run_option_count);
 	printf("\nThe exit status is the guest's: 0 after a power-off, 1 to 99 as it chose; from 100 on\n"

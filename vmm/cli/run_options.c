@@ -42,6 +42,19 @@ static int set_append(void *target, const char *value, struct error *error)
 	return 0;
 }
 
+static int set_format(void *target, const char *value, struct error *error)
+{
+	struct run_options *options = target;
+
+	if (!strcmp(value, "flat"))
+		options->config.format = LODGE_FORMAT_FLAT;
+	else if (!strcmp(value, "auto"))
+		options->config.format = LODGE_FORMAT_AUTO;
+	else
+		return bad_value(error, "--format", value, "not one of auto, flat");
+	return 0;
+}
+
 static int set_initrd(void *target, const char *value, struct error *error)
 {
 	struct run_options *options = target;
@@ -236,6 +249,10 @@ const struct option_row run_option_rows[] = {
 	{"cpus", 'c', "N", "virtual CPUs, 1 to 64; default 1", set_cpus},
 	{"append", 0, "TEXT", "the kernel's command line", set_append},
 	{"initrd", 0, "FILE", "initial RAM disk", set_initrd},
+	{"format", 0, "KIND",
+		"what KERNEL is: auto (default: as its magic says),\n"
+		"flat (16-bit code, loaded and entered at 1000:0000)",
+		set_format},
 	{"disk", 0, "path=FILE[,ro][,serial=TEXT][,direct]",
 		"a virtio disk: a raw image or a block device; up to 8\n"
 		"ro: read-only; direct: past the host's page cache\n"
@@ -249,7 +266,7 @@ const struct option_row run_option_rows[] = {
 		"what a write to port 0xf4 means: lodge (default: the status),\n"
 		"qemu (the status is twice the value plus 1)",
 		set_debug_exit},
-	{"pit", 0, NULL, "add an i8254 timer", set_pit},
+	{"pit", 0, NULL, "add an i8254 timer; multiboot and flat kernels have one", set_pit},
 	{"overcommit", 0, NULL, "allow more guest memory than the host has", set_overcommit},
 	{"trace", 0, "TOPICS", "a line an event on stderr: pio,mmio,irq,virtio,exit or all", set_trace},
 	{"kvm-device", 0, "FILE", "KVM's device; default /dev/kvm", set_kvm_device},

@@ -11,6 +11,7 @@ enum boot_protocol {
 	PROTOCOL_PVH,       /* 32-bit, Xen's start_info */
 	PROTOCOL_LINUX64,   /* 64-bit, Linux's boot_params */
 	PROTOCOL_MULTIBOOT, /* 32-bit, multiboot 1 */
+	PROTOCOL_FLAT,      /* 16-bit, told nothing */
 	PROTOCOLS
 };
 

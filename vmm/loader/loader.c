@@ -22,7 +22,7 @@
 
 bool boot_protocol_wants_pit(enum boot_protocol protocol)
 {
-	return protocol == PROTOCOL_MULTIBOOT;
+	return protocol == PROTOCOL_MULTIBOOT || protocol == PROTOCOL_FLAT;
 }
 
 /* Kernels that cannot be booted, but can be told apart: their users get to know what to do. */
@@ -54,7 +54,9 @@ static int refuse(const struct image *image, const uint8_t *head, size_t len, st
 		}
 	}
 	return error_set(error, ERROR_IMAGE, -ENOEXEC,
-		"%s: not a kernel that lodge can boot: neither ELF nor bzImage nor multiboot", image->name);
+		"%s: not a kernel that lodge can boot: neither ELF nor bzImage nor multiboot; 16-bit code has "
+		"to be called so, with --format flat",
+		image->name);
 }
 
 /* The first bytes of a file, where all formats show what they are. */
@@ -116,6 +118,29 @@ int loader_probe(const struct image *image, struct kernel *ret_kernel, struct er
 	if (!err)
 		*ret_kernel = kernel;
 	return err;
+}
+
+int loader_probe_flat(const struct image *image, struct kernel *ret_kernel, struct error *error)
+{
+	struct kernel kernel = {
+		.protocol = PROTOCOL_FLAT,
+		.format = "flat 16-bit image",
+		.name = image->name,
+		.segments = {.one = "the image", .count = 1},
+	};
+
+	if (image->size > BOOT_FLAT_SIZE) {
+		return error_set(error, ERROR_IMAGE, -EFBIG,
+			"%s: a flat image of %" PRIu64 " bytes; conventional memory has room for %u",
+			image->name, image->size, BOOT_FLAT_SIZE);
+	}
+	kernel.segments.at[0] = (struct segment){
+		.filesz = image->size,
+		.memsz = image->size,
+		.paddr = BOOT_FLAT_BASE,
+	};
+	*ret_kernel = kernel;
+	return 0;
 }
 
 int loader_load_kernel(const struct kernel *kernel, const struct image *image, const struct guest_memory *mem,
@@ -265,8 +290,13 @@ int loader_write_boot_data(const struct boot_data *data, const struct kernel *ke
 	struct e820_entry map[E820_ENTRIES_MAX];
 	uint64_t low = mem->regions[0].size;
 	unsigned count = e820_build(map, low, guest_memory_size(mem) - low);
-	int err = write_cmdline(data, kernel, mem, error);
+	int err;
 
+	if (kernel->protocol == PROTOCOL_FLAT) {
+		*ret_state = (struct boot_state){.mode = BOOT_REAL_16, .rsp = BOOT_FLAT_STACK};
+		return 0;
+	}
+	err = write_cmdline(data, kernel, mem, error);
 	if (err)
 		return err;
 	switch (kernel->protocol) {

@@ -25,6 +25,9 @@ bool boot_protocol_wants_pit(enum boot_protocol protocol);
  */
 int loader_probe(const struct image *image, struct kernel *ret_kernel, struct error *error);
 
+/* ... for a flat image, which has no magic: its user has to say that it is one. */
+int loader_probe_flat(const struct image *image, struct kernel *ret_kernel, struct error *error);
+
 /* Copies the kernel into guest memory, which is fresh. */
 int loader_load_kernel(const struct kernel *kernel, const struct image *image, const struct guest_memory *mem,
 	struct error *error);
@@ -42,7 +45,8 @@ struct boot_data {
 };
 
 /*
- * Writes command line, memory map and the protocol's own structures below 1 MiB. -E2BIG and *error
+ * Writes command line, memory map and the protocol's own structures below 1 MiB; nothing for a flat image,
+ * which may fill the low memory itself. -E2BIG and *error
  * (ERROR_IMAGE): the command line is too long for this kernel.
  */
 int loader_write_boot_data(const struct boot_data *data, const struct kernel *kernel,

@@ -19,7 +19,9 @@ int boot_open(struct lodge_vm *vm, struct error *error)
 	else
 		image_from_bytes(&vm->kernel, "lodger", lodger_image_start,
 			(uint64_t)(lodger_image_end - lodger_image_start));
-	if (!err)
+	if (!err && vm->config.format == LODGE_FORMAT_FLAT)
+		err = loader_probe_flat(&vm->kernel, &vm->kernel_plan, error);
+	else if (!err)
 		err = loader_probe(&vm->kernel, &vm->kernel_plan, error);
 	if (!err && vm->config.initrd)
 		err = image_open(&vm->initrd, vm->config.initrd, error);
@@ -92,7 +94,7 @@ int boot_load(struct lodge_vm *vm, struct boot_state *ret_state, struct error *e
 		err = loader_load_initrd(&vm->initrd, &vm->mem, kernel, &data.initrd_base, error);
 		data.initrd_size = vm->initrd.size;
 	}
-	if (!err)
+	if (!err && kernel->protocol != PROTOCOL_FLAT)
 		err = build_fdt(vm, &data, error);
 	if (!err)
 		err = build_tables(vm, &data, error);

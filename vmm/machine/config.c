@@ -50,6 +50,20 @@ static int check_disks(const struct lodge_config *config, struct error *error)
 	return 0;
 }
 
+/* A flat image may fill the memory where others have their boot data. */
+static int check_format(const struct lodge_config *config, struct error *error)
+{
+	if (config->format != LODGE_FORMAT_FLAT)
+		return 0;
+	if (!config->kernel)
+		return error_set(error, ERROR_USAGE, -EINVAL, "a flat image: none is given");
+	if (config->append && *config->append)
+		return error_set(error, ERROR_USAGE, -EINVAL, "a flat image gets no command line");
+	if (config->initrd)
+		return error_set(error, ERROR_USAGE, -EINVAL, "a flat image gets no initrd");
+	return 0;
+}
+
 int config_check(const struct lodge_config *config, struct error *error)
 {
 	char text[SIZE_TEXT_MAX];
@@ -71,5 +85,7 @@ int config_check(const struct lodge_config *config, struct error *error)
 			"a kernel command line of %zu bytes: %u is the most", strlen(config->append),
 			BOOT_CMDLINE_SIZE - 1);
 	}
+	if (check_format(config, error))
+		return -EINVAL;
 	return check_disks(config, error);
 }

@@ -73,20 +73,28 @@ static uint64_t descriptor(const struct kvm_segment *segment)
 	       (uint64_t)segment->g << 55 | (segment->base >> 24 & 0xff) << 56;
 }
 
-void boot_regs_build(
-	const struct boot_state *state, struct kvm_regs *ret_regs, struct kvm_sregs *sregs, void *gdt)
+/* As at reset (Intel SDM vol. 3, 10.1.4), but for the place. There is no BIOS: the vectors at 0 are empty. */
+static void build_real_mode(struct kvm_sregs *sregs)
 {
-	bool long_mode = state->mode == BOOT_LONG_64;
+	const struct kvm_segment segment = {
+		.selector = BOOT_FLAT_BASE >> 4,
+		.base = BOOT_FLAT_BASE,
+		.limit = 0xffff,
+		.type = 0x3, /* data, writable, accessed */
+		.present = 1,
+		.s = 1,
+	};
+
+	sregs->ds = sregs->es = sregs->fs = sregs->gs = sregs->ss = sregs->cs = segment;
+	sregs->cs.type = 0xb; /* code, readable, accessed */
+	sregs->idt = (struct kvm_dtable){.base = 0, .limit = 0x3ff};
+	sregs->cr0 = CR0_ET;
+}
+
+static void build_flat_mode(bool long_mode, struct kvm_sregs *sregs, void *gdt)
+{
 	uint64_t entries[BOOT_GDT_SIZE / 8] = {0};
 
-	*ret_regs = (struct kvm_regs){
-		.rip = state->rip,
-		.rsp = state->rsp,
-		.rax = state->rax,
-		.rbx = state->rbx,
-		.rsi = state->rsi,
-		.rflags = RFLAGS_RESERVED,
-	};
 	sregs->cs = code_segment(long_mode);
 	sregs->ds = sregs->es = sregs->fs = sregs->gs = sregs->ss = data_segment();
 	sregs->tr = task_segment();
@@ -97,9 +105,27 @@ void boot_regs_build(
 	sregs->gdt = (struct kvm_dtable){.base = BOOT_GDT_BASE, .limit = BOOT_GDT_SIZE - 1};
 	sregs->idt = (struct kvm_dtable){0};
 	sregs->cr0 = CR0_PE | CR0_ET;
+}
+
+void boot_regs_build(
+	const struct boot_state *state, struct kvm_regs *ret_regs, struct kvm_sregs *sregs, void *gdt)
+{
+	*ret_regs = (struct kvm_regs){
+		.rip = state->rip,
+		.rsp = state->rsp,
+		.rax = state->rax,
+		.rbx = state->rbx,
+		.rsi = state->rsi,
+		.rflags = RFLAGS_RESERVED,
+	};
 	sregs->cr4 = 0;
 	sregs->efer = 0;
-	if (long_mode) {
+	if (state->mode == BOOT_REAL_16) {
+		build_real_mode(sregs);
+		return;
+	}
+	build_flat_mode(state->mode == BOOT_LONG_64, sregs, gdt);
+	if (state->mode == BOOT_LONG_64) {
 		sregs->cr0 |= CR0_PG;
 		sregs->cr3 = BOOT_PAGES_BASE;
 		sregs->cr4 = CR4_PAE;

@@ -10,6 +10,7 @@ struct kvm_sregs;
 enum boot_mode {
 	BOOT_PROTECTED_32, /* flat segments, paging off: PVH, multiboot */
 	BOOT_LONG_64,      /* paging on with BOOT_PAGES_BASE: Linux's 64-bit protocol */
+	BOOT_REAL_16,      /* all segments at BOOT_FLAT_BASE: flat images */
 };
 
 /* What a loader found: how and where to enter the kernel. */
@@ -24,7 +25,8 @@ struct boot_state {
 
 /*
  * Turns *sregs, as KVM made it, into the state for entry and fills *ret_regs. Descriptor caches are what the
- * CPU goes by; gdt (BOOT_GDT_SIZE bytes, seen by the guest at BOOT_GDT_BASE) gets the descriptors to match.
+ * CPU goes by; gdt (BOOT_GDT_SIZE bytes, seen by the guest at BOOT_GDT_BASE) gets the descriptors to match,
+ * except in real mode, which has none.
  */
 void boot_regs_build(
 	const struct boot_state *state, struct kvm_regs *ret_regs, struct kvm_sregs *sregs, void *gdt);

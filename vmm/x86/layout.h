@@ -48,6 +48,11 @@
 #define BOOT_SETUP_DATA_SIZE 0x10u
 #define BOOT_SETUP_DATA      (BOOT_FDT_BASE - BOOT_SETUP_DATA_SIZE)
 
+/* A flat image lies where boot data is for others, and may go on up to the EBDA. Its segment is 0x1000. */
+#define BOOT_FLAT_BASE  0x10000u
+#define BOOT_FLAT_SIZE  (RAM_EBDA - BOOT_FLAT_BASE)
+#define BOOT_FLAT_STACK 0xfffeu /* SP: the top of its segment */
+
 static_assert(BOOT_GDT_BASE + BOOT_GDT_SIZE <= BOOT_START_INFO, "GDT");
 static_assert(BOOT_START_INFO + BOOT_START_SIZE <= BOOT_PARAMS_BASE, "start_info");
 static_assert(BOOT_PARAMS_BASE + BOOT_PARAMS_SIZE <= BOOT_STACK_TOP, "boot_params");
