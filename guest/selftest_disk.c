@@ -13,7 +13,7 @@
 #define AREA_SIZE   (AREA * SECTOR_SIZE)
 #define SEED        42u
 #define T_UNKNOWN   99u
-#define IRQ_WAIT_US 100000
+#define IRQ_WAIT_US 3000000
 
 static struct disk *disk;
 static uint8_t saved[AREA_SIZE] __attribute__((aligned(4096)));

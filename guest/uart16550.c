@@ -19,7 +19,7 @@ enum { RBR = 0, THR = 0, IER = 1, IIR = 2, FCR = 2, LCR = 3, MCR = 4, LSR = 5, M
 #define FIFO_SIZE    16
 #define RING_SIZE    4096 /* a power of two */
 #define LOOP_BYTE    0xa5
-#define LOOP_WAIT_US 20000
+#define LOOP_WAIT_US 1000000
 
 static uint16_t port = 0x3f8;
 
