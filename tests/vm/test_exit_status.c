@@ -74,6 +74,28 @@ START_TEST(reset_is_110_from_each_of_its_registers)
 }
 END_TEST
 
+/*
+ * A second CPU in real mode, by INIT and SIPI, that jumps to f000:fff0: what Linux does on `reboot`.
+ * mov dword [0x8000],0x00fff0ea; mov byte [0x8004],0xf0; the ICR: mov dword [0xfee00310],1 << 24;
+ * mov dword [0xfee00300],0x4500; mov dword [0xfee00300],0x4608; 1: hlt; jmp 1b
+ */
+static const uint8_t jump_to_the_firmware[] = {0xc7, 0x05, 0x00, 0x80, 0x00, 0x00, 0xea, 0xf0, 0xff, 0x00,
+	0xc6, 0x05, 0x04, 0x80, 0x00, 0x00, 0xf0, 0xc7, 0x05, 0x10, 0x03, 0xe0, 0xfe, 0x00, 0x00, 0x00, 0x01,
+	0xc7, 0x05, 0x00, 0x03, 0xe0, 0xfe, 0x00, 0x45, 0x00, 0x00, 0xc7, 0x05, 0x00, 0x03, 0xe0, 0xfe, 0x08,
+	0x46, 0x00, 0x00, 0xf4, 0xeb, 0xfd};
+
+START_TEST(a_jump_to_the_firmware_is_a_reset)
+{
+	elf_write_pvh("reset.elf", jump_to_the_firmware, sizeof(jump_to_the_firmware));
+	guest_init(&guest, NULL);
+	guest.config.kernel = "reset.elf";
+	guest.config.cpus = 2;
+	guest.config.timeout_ms = 5000;
+	ck_assert_msg(guest_run(&guest) == 110, "status %d %s", guest.result.status, guest.result.message);
+	ck_assert_int_eq(guest.result.outcome, LODGE_RESET);
+}
+END_TEST
+
 START_TEST(triple_fault_is_111_with_registers)
 {
 	check("run=crash triple", LODGE_TRIPLE_FAULT, 111);
@@ -240,6 +262,7 @@ Suite *exit_status_suite(void)
 	tcase_add_test(tcase, larger_codes_clamp_to_99_and_are_reported_whole);
 	tcase_add_test(tcase, qemu_mode_of_the_debug_exit_port_doubles_and_adds_one);
 	tcase_add_test(tcase, reset_is_110_from_each_of_its_registers);
+	tcase_add_test(tcase, a_jump_to_the_firmware_is_a_reset);
 	tcase_add_test(tcase, triple_fault_is_111_with_registers);
 	tcase_add_test(tcase, what_kvm_cannot_run_is_112_with_registers);
 	tcase_add_test(tcase, panic_is_113);

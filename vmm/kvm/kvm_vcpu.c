@@ -79,6 +79,14 @@ int kvm_vcpu_set_msrs(struct kvm_vcpu *vcpu, const struct kvm_msr_entry *msrs, u
 	return vcpu_ioctl(vcpu, KVM_SET_MSRS, &list);
 }
 
+int kvm_vcpu_redraw_apic_map(struct kvm_vcpu *vcpu)
+{
+	struct kvm_lapic_state state;
+	int err = vcpu_ioctl(vcpu, KVM_GET_LAPIC, &state);
+
+	return err ? err : vcpu_ioctl(vcpu, KVM_SET_LAPIC, &state);
+}
+
 uint32_t kvm_vcpu_tsc_khz(const struct kvm_vcpu *vcpu)
 {
 	int khz = ioctl(vcpu->fd, KVM_GET_TSC_KHZ, 0);

@@ -33,6 +33,13 @@ int kvm_vcpu_set_regs(struct kvm_vcpu *vcpu, const struct kvm_regs *regs, const 
 /* Sets MSRs up to the first that KVM does not know; what it does not know, guests do without. */
 int kvm_vcpu_set_msrs(struct kvm_vcpu *vcpu, const struct kvm_msr_entry *msrs, unsigned count);
 
+/*
+ * Makes the vCPUs that there are reachable for IPIs. KVM draws its map of APIC IDs while it creates a vCPU, which
+ * is not in its list yet, and draws it anew when an APIC changes: until then the last one gets no INIT.
+ * For the vCPU that was created last.
+ */
+int kvm_vcpu_redraw_apic_map(struct kvm_vcpu *vcpu);
+
 /* The rate of its TSC; 0: KVM does not tell. */
 uint32_t kvm_vcpu_tsc_khz(const struct kvm_vcpu *vcpu);
 

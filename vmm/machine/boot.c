@@ -7,6 +7,7 @@
 #include "util/error.h"
 #include "x86/acpi.h"
 #include "x86/mptable.h"
+#include "x86/reset_vector.h"
 
 extern const char lodger_image_start[], lodger_image_end[];
 
@@ -80,6 +81,7 @@ static int build_tables(struct lodge_vm *vm, struct boot_data *data, struct erro
 			MPTABLE_SIZE, MPTABLE_BASE);
 	if (err)
 		return error_set(error, ERROR_VMM, err, "ACPI and MP tables: %s", strerror(-err));
+	reset_vector_build(guest_memory_at(&vm->mem, RESET_VECTOR_BASE, RESET_VECTOR_SIZE));
 	data->rsdp = ACPI_BASE;
 	return 0;
 }

@@ -172,6 +172,8 @@ static int init_vcpus(struct lodge_vm *vm, struct error *error)
 		err = set_cpuid(vm);
 	for (i = 0; !err && i < vm->vcpu_count; i++)
 		err = kvm_vcpu_set_msrs(&vm->vcpus[i].kvm, msrs, msr_count);
+	if (!err && vm->vcpu_count > 1)
+		err = kvm_vcpu_redraw_apic_map(&vm->vcpus[vm->vcpu_count - 1].kvm);
 	if (err)
 		return error_set(error, ERROR_HOST, err, "vCPUs: %s", strerror(-err));
 	return 0;

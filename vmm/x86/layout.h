@@ -5,7 +5,7 @@
  *                | boot data (below)           |
  *   0x0009_fc00  +-- EBDA, then the VGA hole --+  reserved in the e820 map, up to 1 MiB
  *   0x000e_0000  |   ACPI tables               |
- *   0x000f_0000  |   MP table                  |
+ *   0x000f_0000  |   MP table, reset vector    |
  *   0x0010_0000  +-----------------------------+
  *                | RAM: kernels, initrd        |
  *   0xc000_0000  +-----------------------------+  RAM below 4 GiB ends here at the latest
@@ -70,9 +70,15 @@ static_assert(BOOT_FDT_BASE + BOOT_FDT_SIZE <= RAM_EBDA, "FDT");
 #define MPTABLE_BASE 0xf0000u
 #define MPTABLE_SIZE 0x1000u
 
+/* f000:fff0, where a PC's CPUs start: a jump there is a reset. */
+#define RESET_VECTOR_BASE 0xffff0u
+#define RESET_VECTOR_SIZE 16u
+
 static_assert(RAM_EBDA <= ACPI_BASE, "the tables are in reserved memory");
 static_assert(ACPI_BASE + ACPI_SIZE <= MPTABLE_BASE, "ACPI tables");
-static_assert(MPTABLE_BASE + MPTABLE_SIZE <= RAM_HIGH, "MP table");
+static_assert(MPTABLE_BASE + MPTABLE_SIZE <= RESET_VECTOR_BASE, "MP table");
+static_assert(
+	RESET_VECTOR_BASE + RESET_VECTOR_SIZE == RAM_HIGH, "the reset vector is the last of the first MiB");
 
 /* MMIO: one page a virtio-mmio slot, one IOAPIC pin each from 16 on (0-15 are the ISA lines). */
 #define VIRTIO_MMIO_BASE   0xd0000000u
