@@ -118,7 +118,7 @@ idt:
 	.set vec, vec + 1
 	.endr
 
-	.globl gdt_tss
+	.globl gdt, gdt_tss, boot_pml4
 gdt:
 	.quad 0
 	.quad 0x00af9b000000ffff /* SEL_CODE: 64-bit, ring 0 */
@@ -126,6 +126,8 @@ gdt:
 gdt_tss:
 	.quad 0, 0 /* trap_init() writes the TSS's address in */
 gdt_end:
+	.globl gdt_limit
+	.set gdt_limit, gdt_end - gdt - 1
 
 	.globl tss, tss_end
 tss: /* Intel SDM vol. 3, 8.7: only IST1 is used */
@@ -140,7 +142,7 @@ tss_end:
 
 	.globl idt_pointer
 gdt_pointer:
-	.word gdt_end - gdt - 1
+	.word gdt_limit
 	.quad gdt
 idt_pointer:
 	.word 256 * 16 - 1

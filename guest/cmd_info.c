@@ -5,6 +5,7 @@
 #include "dump.h"
 #include "hw.h"
 #include "map.h"
+#include "smp.h"
 #include "str.h"
 #include "trap.h"
 #include "x86.h"
@@ -66,7 +67,7 @@ int command_info(int argc, char **argv)
 	(void)argv;
 	print("board    %s (%s)\n", hw.board == NULL ? "unknown" : hw.board, hw_source_name(hw.fdt_source));
 	print("cmdline  \"%s\" (%s)\n", hw.cmdline, hw_source_name(hw.cmdline_source));
-	print("cpus     %u, one of them in use (%s)\n", hw.cpus, hw_source_name(hw.cpus_source));
+	print("cpus     %u, %u of them in use (%s)\n", hw.cpus, smp_wait(), hw_source_name(hw.cpus_source));
 	print_cpu();
 	print_memory();
 	print("devices\n");
@@ -80,6 +81,30 @@ int command_info(int argc, char **argv)
 	}
 	print("stray interrupts: %lu\n", trap_stray_count());
 	return 0;
+}
+
+int command_cpus(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	unsigned alive = smp_wait();
+
+	for (uint32_t id = 0; id < SMP_CPUS_MAX; id++) {
+		if (!smp_cpus[id].alive)
+			continue;
+		if (id == smp_boot_id()) {
+			print("cpu      apic id %u, the boot CPU\n", id);
+			continue;
+		}
+		bool answers = smp_ping(id);
+
+		print("cpu      apic id %u, %s, %lu pings\n", id, answers ? "alive" : "DOES NOT ANSWER",
+			smp_cpus[id].pings);
+		if (!answers)
+			alive--;
+	}
+	print("cpus: %u of %u in use\n", alive, hw.cpus);
+	return alive == hw.cpus ? 0 : 1;
 }
 
 struct copy {

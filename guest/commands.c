@@ -72,6 +72,7 @@ static int command_panic(int argc, char **argv)
 const struct command commands[] = {
 	{"help", command_help, "[COMMAND]", "this list"},
 	{"info", command_info, "", "CPUs, memory, devices, and where each was learnt from"},
+	{"cpus", command_cpus, "", "each CPU, whether it is alive, and how many IPIs it has answered"},
 	{"selftest", command_selftest, "[NAME]", "all tests, or those whose name begins with NAME"},
 	{"blk", command_blk, "list | VERB DISK ...", "disks; 'blk' alone shows the verbs"},
 	{"mem", command_mem, "read ADDR [LEN]", "dumps physical memory"},

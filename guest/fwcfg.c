@@ -1,5 +1,6 @@
 #include "fwcfg.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "str.h"
@@ -8,6 +9,7 @@
 #define PORT_SELECT   0x510
 #define PORT_DATA     0x511
 #define KEY_SIGNATURE 0x0000
+#define KEY_CPUS      0x0005
 #define KEY_DIRECTORY 0x0019
 #define FILES_MAX     128
 #define FDT_MAX       65536
@@ -27,14 +29,29 @@ static void fwcfg_read(uint16_t key, void *buf, size_t len)
 	insb(PORT_DATA, buf, len);
 }
 
-const void *fwcfg_read_fdt(void)
+static bool fwcfg_present(void)
 {
 	char signature[4];
+
+	fwcfg_read(KEY_SIGNATURE, signature, sizeof(signature));
+	return memcmp(signature, "QEMU", sizeof(signature)) == 0;
+}
+
+unsigned fwcfg_read_cpus(void)
+{
+	uint16_t count = 0;
+
+	if (fwcfg_present())
+		fwcfg_read(KEY_CPUS, &count, sizeof(count));
+	return count;
+}
+
+const void *fwcfg_read_fdt(void)
+{
 	uint32_t count;
 	struct fwcfg_file file;
 
-	fwcfg_read(KEY_SIGNATURE, signature, sizeof(signature));
-	if (memcmp(signature, "QEMU", 4) != 0)
+	if (!fwcfg_present())
 		return NULL;
 	fwcfg_read(KEY_DIRECTORY, &count, sizeof(count));
 	count = __builtin_bswap32(count);

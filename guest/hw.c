@@ -41,8 +41,8 @@ void hw_add(const struct hw_device *device)
 
 const char *hw_source_name(enum hw_source source)
 {
-	static const char *const names[] = {
-		"nobody", "built-in default", "PVH start_info", "command line", "fw_cfg FDT", "FDT module"};
+	static const char *const names[] = {"nobody", "built-in default", "PVH start_info", "command line",
+		"fw_cfg", "fw_cfg FDT", "FDT module"};
 
 	return names[source];
 }
@@ -138,6 +138,10 @@ static void add_built_in(void)
 
 static void count_cpus(void)
 {
+	if (hw.cpus != 0)
+		return;
+	hw.cpus = fwcfg_read_cpus(); /* QEMU's trees have no CPUs */
+	hw.cpus_source = HW_FW_CFG;
 	if (hw.cpus != 0)
 		return;
 	hw.cpus = 1;

@@ -27,6 +27,7 @@ enum hw_source {
 	HW_BUILT_IN,   /* where every PC has it */
 	HW_START_INFO, /* PVH */
 	HW_CMDLINE,    /* virtio_mmio.device= */
+	HW_FW_CFG,
 	HW_FW_CFG_FDT,
 	HW_MODULE_FDT, /* complete by contract: what it does not name is not there */
 };

@@ -10,6 +10,8 @@ enum {
 	REG_TPR = 0x80,
 	REG_EOI = 0xb0,
 	REG_SPURIOUS = 0xf0,
+	REG_ICR_LOW = 0x300,
+	REG_ICR_HIGH = 0x310,
 	REG_LVT_TIMER = 0x320,
 	REG_LVT_LINT0 = 0x350,
 	REG_TIMER_INITIAL = 0x380,
@@ -18,6 +20,11 @@ enum {
 };
 
 #define SPURIOUS_ENABLE 0x100u
+#define ICR_INIT        0x500u
+#define ICR_SIPI        0x600u
+#define ICR_PENDING     0x1000u
+#define ICR_ASSERT      0x4000u
+#define ICR_POLLS       1000
 #define LVT_MASKED      0x10000u
 #define LVT_PERIODIC    0x20000u
 #define DIVIDE_BY_1     0xbu
@@ -33,14 +40,46 @@ void lapic_init(void)
 	if (lapic == NULL)
 		return;
 	base = lapic->base;
-	mmio_write32(base + REG_SPURIOUS, SPURIOUS_ENABLE | VECTOR_SPURIOUS);
 	if (hw.fdt_source != HW_MODULE_FDT) {
 		/* A BIOS was here before us: its 8259s may have an interrupt pending. */
 		outb(0x21, 0xff);
 		outb(0xa1, 0xff);
 	}
+	lapic_enable();
+}
+
+void lapic_enable(void)
+{
+	mmio_write32(base + REG_SPURIOUS, SPURIOUS_ENABLE | VECTOR_SPURIOUS);
 	/* After reset LINT0 lets the 8259's interrupts in, at vectors nobody has set. */
 	mmio_write32(base + REG_LVT_LINT0, LVT_MASKED);
+}
+
+static void send(uint32_t id, uint32_t command)
+{
+	uint64_t flags = irq_save(); /* a handler that sends too must not come between the two writes */
+
+	mmio_write32(base + REG_ICR_HIGH, id << 24);
+	mmio_write32(base + REG_ICR_LOW, command | ICR_ASSERT);
+	for (int polls = 0; polls < ICR_POLLS && (mmio_read32(base + REG_ICR_LOW) & ICR_PENDING) != 0;
+		polls++)
+		cpu_pause();
+	irq_restore(flags);
+}
+
+void lapic_send_ipi(uint32_t id, unsigned vector)
+{
+	send(id, vector);
+}
+
+void lapic_send_init(uint32_t id)
+{
+	send(id, ICR_INIT);
+}
+
+void lapic_send_sipi(uint32_t id, unsigned page)
+{
+	send(id, ICR_SIPI | page);
 }
 
 bool lapic_present(void)

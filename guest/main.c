@@ -7,6 +7,7 @@
 #include "power.h"
 #include "pvh.h"
 #include "shell.h"
+#include "smp.h"
 #include "str.h"
 #include "trap.h"
 #include "uart16550.h"
@@ -51,6 +52,7 @@ void main(const struct start_info *start)
 	lapic_init();      // end of interrupt, timer
 	uart_init();       // serial input by interrupt
 	virtio_blk_init(); // disks
+	smp_start();       // the other CPUs, which come up while we go on
 	sti();             // let them all in
 
 	clock_ready_tsc = rdtsc();

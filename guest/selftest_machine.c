@@ -9,6 +9,7 @@
 #include "lapic.h"
 #include "map.h"
 #include "rtc146818.h"
+#include "smp.h"
 #include "trap.h"
 #include "uart16550.h"
 #include "x86.h"
@@ -155,6 +156,39 @@ static const char *test_memory(void)
 	return NULL;
 }
 
+static const char *test_cpus_start(void)
+{
+	if (hw.cpus < 2)
+		return SKIP("one CPU");
+	return smp_wait() == hw.cpus ? NULL : "not all CPUs have started";
+}
+
+static const char *test_cpus_ping(void)
+{
+	if (smp_wait() < 2)
+		return SKIP("one CPU");
+	for (uint32_t id = 0; id < SMP_CPUS_MAX; id++) {
+		uint64_t before = smp_cpus[id].pings;
+
+		if (!smp_cpus[id].alive || id == smp_boot_id())
+			continue;
+		if (!smp_ping(id))
+			return "a CPU does not answer an IPI within a second";
+		if (smp_cpus[id].pings != before + 1)
+			return "another CPU has answered";
+	}
+	return NULL;
+}
+
+static const char *test_cpus_count(void)
+{
+	unsigned cpus = smp_wait();
+
+	if (cpus < 2)
+		return SKIP("one CPU");
+	return smp_count_all() == cpus - 1 ? NULL : "an increment was lost";
+}
+
 extern const char image_start[]; /* kernel.ld */
 
 /* Writes one word and puts the old one back. */
@@ -231,6 +265,9 @@ const struct selftest selftests_machine[] = {
 	{"timer-oneshot", test_oneshot},
 	{"timer-periodic", test_periodic},
 	{"timer-hlt", test_hlt},
+	{"cpus-start", test_cpus_start},
+	{"cpus-ping", test_cpus_ping},
+	{"cpus-count", test_cpus_count},
 	{"serial-loopback", uart_loopback_data},
 	{"serial-modem", uart_loopback_modem},
 	{"serial-irq", uart_loopback_irq},

@@ -5,6 +5,7 @@
 #include "console.h"
 #include "lapic.h"
 #include "power.h"
+#include "smp.h"
 #include "x86.h"
 
 extern const char image_start[], text_end[];                                       /* kernel.ld */
@@ -129,7 +130,8 @@ static void handle_exception(struct trap_frame *f)
 {
 	uint64_t cr2 = read_cr2();
 
-	if (trap_catch_sp != 0 && f->vector != 2 && f->vector != VECTOR_DF) {
+	/* Only the boot CPU tries things. */
+	if (trap_catch_sp != 0 && smp_is_boot_cpu() && f->vector != 2 && f->vector != VECTOR_DF) {
 		caught_error = f->error;
 		caught_cr2 = cr2;
 		f->rip = (uintptr_t)trap_landing;

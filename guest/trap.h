@@ -18,6 +18,9 @@ enum {
 	VECTOR_PF = 14,
 	VECTOR_IRQ = 0x30,   /* + 24 for each IOAPIC + pin */
 	VECTOR_TIMER = 0xf0, /* of the LAPIC */
+	VECTOR_PING = 0xf1,  /* IPIs: smp.c */
+	VECTOR_PONG = 0xf2,
+	VECTOR_COUNT = 0xf3,
 	VECTOR_SPURIOUS = 0xff,
 };
 

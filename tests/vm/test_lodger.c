@@ -87,8 +87,8 @@ START_TEST(lodger_boots_under_qemu_microvm_and_finds_its_disk)
 {
 	const char *elf = getenv("LODGER") ? getenv("LODGER") : "build/lodger.elf";
 	const char *const argv[] = {"/bin/sh", "-c",
-		"exec qemu-system-x86_64 -M microvm -accel tcg -m 64M -nodefaults -no-reboot -display none "
-		"-serial stdio -kernel \"$0\" -append 'run=blk fill 0 0 8 3;blk verify 0 0 8 3;selftest;poweroff' "
+		"exec qemu-system-x86_64 -M microvm -accel tcg -smp 4 -m 64M -nodefaults -no-reboot -display none "
+		"-serial stdio -kernel \"$0\" -append 'run=blk fill 0 0 8 3;blk verify 0 0 8 3;cpus;selftest;poweroff' "
 		"-drive id=d,file=disk.img,format=raw,if=none -device virtio-blk-device,drive=d "
 		"-device isa-debug-exit,iobase=0xf4,iosize=4",
 		elf, NULL};
@@ -104,6 +104,8 @@ START_TEST(lodger_boots_under_qemu_microvm_and_finds_its_disk)
 	command_finish(command, 100);
 	ck_assert_msg(!command->timed_out, "%s", command->out);
 	ck_assert_msg(strstr(command->out, " 0 failed") != NULL, "%s%s", command->out, command->err);
+	ck_assert_msg(
+		strstr(command->out, "cpus: 4 of 4 in use") != NULL, "%s%s", command->out, command->err);
 	free(command);
 }
 END_TEST

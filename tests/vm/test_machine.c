@@ -46,16 +46,19 @@ END_TEST
 
 static const unsigned cpu_counts[] = {1, 2, 4, 16, 64};
 
-START_TEST(all_cpus_exist_and_the_others_stay_parked)
+START_TEST(all_cpus_start_and_answer)
 {
-	char want[32];
+	char want[64];
 
-	guest_init(&guest, "run=info");
+	guest_init(&guest, "run=info;cpus;selftest cpus");
 	guest.config.cpus = cpu_counts[_i];
 	ck_assert_msg(
 		guest_run(&guest) == 0, "%s%s\n%s", guest.result.message, guest.error.text, guest.console);
-	snprintf(want, sizeof(want), "%u", cpu_counts[_i]);
+	snprintf(want, sizeof(want), "cpus     %u, %u of them in use", cpu_counts[_i], cpu_counts[_i]);
 	ck_assert_msg(strstr(guest.console, want) != NULL, "%s", guest.console);
+	snprintf(want, sizeof(want), "cpus: %u of %u in use", cpu_counts[_i], cpu_counts[_i]);
+	ck_assert_msg(strstr(guest.console, want) != NULL, "%s", guest.console);
+	ck_assert_ptr_nonnull(strstr(guest.console, cpu_counts[_i] == 1 ? "skip cpus-ping" : "ok cpus-ping"));
 }
 END_TEST
 
@@ -164,8 +167,7 @@ Suite *machine_suite(void)
 	tcase_add_loop_test(tcase, memory_of_every_size_is_found_and_works, 0,
 		sizeof(memory_sizes) / sizeof(memory_sizes[0]));
 	tcase_add_test(tcase, guest_memory_is_only_reserved);
-	tcase_add_loop_test(tcase, all_cpus_exist_and_the_others_stay_parked, 0,
-		sizeof(cpu_counts) / sizeof(cpu_counts[0]));
+	tcase_add_loop_test(tcase, all_cpus_start_and_answer, 0, sizeof(cpu_counts) / sizeof(cpu_counts[0]));
 	tcase_add_test(tcase, a_pit_is_there_when_asked_for);
 	tcase_add_test(tcase, msrs_are_as_firmware_leaves_them);
 	tcase_add_test(tcase, the_tsc_rate_is_told_where_it_is_constant);
