@@ -5,9 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/bzimage_builder.h"
 #include "lib/command.h"
 #include "lib/elf_builder.h"
 #include "lib/files.h"
+#include "lib/multiboot_builder.h"
 #include "vm/suites.h"
 
 static struct command *command;
@@ -35,6 +37,51 @@ static void make_bad_kernels(void)
 	files_write("outside.elf", file, elf_build(&one, file, sizeof(file), NULL));
 	one.segments[0].paddr = 0x100000;
 	files_write("nowhere.elf", file, elf_build(&one, file, sizeof(file), NULL));
+	one.elf32 = true;
+	one.entry = 0x100000;
+	files_write("plain32.elf", file, elf_build(&one, file, sizeof(file), NULL));
+}
+
+/* A good file with one field overwritten; size 0: none. */
+static void write_with(
+	const char *path, const uint8_t *good, size_t len, unsigned offset, uint64_t value, unsigned size)
+{
+	uint8_t file[4096];
+
+	memcpy(file, good, len);
+	memcpy(file + offset, &value, size);
+	files_write(path, file, len);
+}
+
+static void make_bad_bzimages(void)
+{
+	uint8_t good[4096];
+	size_t len = bzimage_build("\xf4", 1, good, sizeof(good));
+
+	write_with("good.bz", good, len, 0, 0, 0);
+	write_with("old.bz", good, len, 0x206, 0x20b, 2);
+	write_with("narrow.bz", good, len, 0x236, 0, 2);
+	write_with("cut.bz", good, len - 1, 0, 0, 0);
+	write_with("jump.bz", good, len, 0x201, 0xff, 1);
+	write_with("large.bz", good, len, 0x260, 0x10000000, 4);
+	write_with("far.bz", good, len, 0x258, UINT64_MAX, 8);
+	write_with("terse.bz", good, len, 0x238, 3, 4);
+	write_with("low-initrd.bz", good, len, 0x22c, 0, 4);
+}
+
+static void make_bad_multiboots(void)
+{
+	uint8_t good[4096], video[12];
+	size_t len = multiboot_build_raw("\xf4", 1, good, sizeof(good));
+
+	write_with("before.mb", good, len, MULTIBOOT_RAW_AT + 16, 0, 4);
+	write_with("cut.mb", good, len - 1, 0, 0, 0);
+	write_with("nowhere.mb", good, len, MULTIBOOT_RAW_AT + 28, 0x1000, 4);
+	write_with("outside.mb", good, len, MULTIBOOT_RAW_AT + 24, 0xfffffff0, 4);
+	multiboot_put_header(video, 4);
+	files_write("video.mb", video, sizeof(video));
+	multiboot_put_header(video, 0);
+	files_write("bare.mb", video, sizeof(video));
 }
 
 static void setup(void)
@@ -54,6 +101,9 @@ static void setup(void)
 	mkfifo("fifo", 0600);
 	elf_write_pvh("good.elf", nothing, sizeof(nothing));
 	make_bad_kernels();
+	make_bad_bzimages();
+	make_bad_multiboots();
+	files_write("kernel.gz", "\x1f\x8b\x08\0\0\0\0\0\0\3", 10);
 	files_write("truncated.elf", "\177ELF\2\1\1", 7);
 	files_write("script.sh", "#!/bin/sh\necho I am not a kernel\n", 33);
 }
@@ -107,6 +157,27 @@ static const struct {
 	{{"run", "fifo"}, 102, {"fifo", "not a regular file"}},
 	{{"run", "zeroes.bin"}, 102, {"zeroes.bin", "not a kernel"}},
 	{{"run", "huge.bin"}, 102, {"huge.bin", "not a kernel"}},
+	{{"run", "kernel.gz"}, 102, {"kernel.gz", "gunzip"}},
+	{{"run", "plain32.elf"}, 102, {"plain32.elf", "neither a PVH note nor a multiboot header"}},
+	{{"run", "old.bz"}, 102, {"old.bz", "2.12"}},
+	{{"run", "narrow.bz"}, 102, {"narrow.bz", "32-bit Linux"}},
+	{{"run", "cut.bz"}, 102, {"cut.bz", "truncated"}},
+	{{"run", "jump.bz"}, 102, {"jump.bz", "length"}},
+	{{"run", "large.bz"}, 102, {"large.bz", "-m"}},
+	{{"run", "far.bz"}, 102, {"far.bz", "4 GiB"}},
+	{{"run", "terse.bz", "--append", "four"}, 102, {"terse.bz", "command line"}},
+	{{"run", "low-initrd.bz", "--initrd", "good.img"}, 102, {"good.img", "low-initrd.bz"}},
+	{{"run", "good.bz", "--initrd", "huge.bin"}, 102, {"huge.bin", "-m"}},
+	{{"run", "before.mb"}, 102, {"before.mb", "multiboot header"}},
+	{{"run", "cut.mb"}, 102, {"cut.mb", "truncated"}},
+	{{"run", "nowhere.mb"}, 102, {"nowhere.mb", "entry point"}},
+	{{"run", "outside.mb"}, 102, {"outside.mb", "-m"}},
+	{{"run", "video.mb"}, 102, {"video.mb", "video mode"}},
+	{{"run", "bare.mb"}, 102, {"bare.mb", "flag 16"}},
+	{{"run", "good.img", "--format", "flat"}, 102, {"good.img", "conventional memory"}},
+	{{"run", "--format", "flat"}, 100, {"flat", "none is given"}},
+	{{"run", "good.elf", "--format", "elf"}, 100, {"elf", "auto, flat"}},
+	{{"run", "odd.img", "--format=flat", "--append", "x"}, 100, {"flat", "command line"}},
 	{{"run", "script.sh"}, 102, {"script.sh", "script"}},
 	{{"run", "truncated.elf"}, 102, {"truncated.elf", "truncated"}},
 	{{"run", "overlap.elf"}, 102, {"overlap.elf", "overlap"}},
