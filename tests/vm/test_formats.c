@@ -12,10 +12,12 @@
 #include "lib/multiboot_builder.h"
 #include "vm/suites.h"
 
-/* Machine code for CPUs in another mode than ours, between NAME_start and NAME_end. */
-#define GUEST_CODE(name, mode, text)                       \
-	extern const uint8_t name##_start[], name##_end[]; \
-	asm(".pushsection .rodata\n" mode "\n" #name "_start:\n" text #name "_end:\n.code64\n.popsection\n")
+/* Machine code for CPUs in another mode than ours: NAME_len bytes at NAME_code. */
+#define GUEST_CODE(name, mode, text)                                                                  \
+	extern const uint8_t name##_code[];                                                           \
+	extern const uint64_t name##_len;                                                             \
+	asm(".pushsection .rodata\n" mode "\n" #name "_code:\n" text "9:\n.code64\n.balign 8\n" #name \
+	    "_len: .quad 9b - " #name "_code\n.popsection\n")
 
 #define CHECK_EQ(number, what)    \
 	"mov $" #number ", %al\n" \
@@ -46,7 +48,7 @@ GUEST_CODE(bzimage, ".code64",
 	CHECK_EQ(3, "l $0x74696e69, (%rbx)")      /* "init" */
 	CHECK_EQ(4, "l $6, 0x21c(%rsi)")          /* ramdisk_size */
 	"mov 0x214(%rsi), %ebx\n"               /* code32_start */
-	"lea bzimage_start(%rip), %rcx\n"
+	"lea bzimage_code(%rip), %rcx\n"
 	"sub $0x200, %rcx\n"
 	CHECK_EQ(5, " %rbx, %rcx")
 	"mov %cs, %ebx\n"
@@ -101,8 +103,8 @@ GUEST_CODE(flat, ".code16",
 	CHECK_EQ(4, " $0x1000, %bx")
 	CHECK_EQ(5, " $0xfffe, %sp")
 	"call 3f\n 3: pop %bx\n"
-	CHECK_EQ(6, " $(3b - flat_start), %bx")
-	CHECK_EQ(7, "l $0x676f6f64, flat_text - flat_start") /* its own data, by DS */
+	CHECK_EQ(6, " $(3b - flat_code), %bx")
+	CHECK_EQ(7, "l $0x676f6f64, flat_text - flat_code") /* its own data, by DS */
 	"smsw %bx\n and $1, %bx\n"
 	CHECK_EQ(8, " $0, %bx")
 	"mov $0x34, %al\n"
@@ -116,7 +118,7 @@ GUEST_CODE(flat, ".code16",
 START_TEST(bzimage_finds_its_boot_params)
 {
 	static uint8_t file[4096];
-	size_t size = bzimage_build(bzimage_start, (size_t)(bzimage_end - bzimage_start), file, sizeof(file));
+	size_t size = bzimage_build(bzimage_code, bzimage_len, file, sizeof(file));
 
 	ck_assert_uint_gt(size, 0);
 	files_write("m.kernel", file, size);
@@ -135,14 +137,14 @@ static const struct {
 
 START_TEST(multiboot_kernel_finds_its_information)
 {
-	const size_t len = (size_t)(multiboot_end - multiboot_start);
+	const size_t len = multiboot_len;
 	uint8_t file[4096];
 	size_t size;
 
 	if (multiboots[_i].bits)
-		size = multiboot_build_elf(multiboots[_i].bits, multiboot_start, len, file, sizeof(file));
+		size = multiboot_build_elf(multiboots[_i].bits, multiboot_code, len, file, sizeof(file));
 	else
-		size = multiboot_build_raw(multiboot_start, len, file, sizeof(file));
+		size = multiboot_build_raw(multiboot_code, len, file, sizeof(file));
 	ck_assert_uint_gt(size, 0);
 	files_write("m.kernel", file, size);
 	expect_42(multiboots[_i].format);
@@ -155,7 +157,7 @@ START_TEST(flat_image_is_entered_in_real_mode)
 	static uint8_t file[0x40000];
 
 	memset(file, 0x90, sizeof(file));
-	memcpy(file, flat_start, (size_t)(flat_end - flat_start));
+	memcpy(file, flat_code, flat_len);
 	files_write("flat.bin", file, sizeof(file));
 	guest.config.kernel = "flat.bin";
 	guest.config.format = LODGE_FORMAT_FLAT;
