@@ -258,7 +258,7 @@ static size_t put_own_name(const struct kernel *kernel, char *text, size_t size)
 	const char *slash = strrchr(kernel->name, '/'), *name = slash ? slash + 1 : kernel->name;
 	size_t len = 0;
 
-	for (; name[len] && len < size - 1; len++)
+	for (; len < size - 1 && name[len]; len++)
 		text[len] = name[len] > ' ' ? name[len] : '_';
 	text[len] = '\0';
 	return len;
