@@ -10,6 +10,7 @@ Usage: make [TARGET]... [VARIABLE=VALUE]...
   check-linux        stock Linux kernels, and check-vm, on a kvm_amd that QEMU emulates; needs no /dev/kvm
   check-linux-smoke  the quickest of these
   bench              start-up time, exit round trips, memory: as ratios
+  bench-linux        in the svm lane: how soon Linux is up, beside QEMU (and kvmtool: LKVM=path)
   lint               compilers' warnings, cppcheck, shellcheck, clang-format, our own rules
   format             clang-format all C files in place
   install            into DESTDIR and PREFIX (/usr/local)
