@@ -79,8 +79,8 @@ START_TEST(all_else_is_zero)
 {
 	static const struct {
 		unsigned offset, len;
-	} set[] = {{0x070, 8}, {0x1e8, 1}, {0x1fe, 2}, {0x202, 4}, {0x210, 2}, {0x218, 8}, {0x228, 4}, {0x238, 4},
-		{0x2d0, 20 * ARRAY_SIZE(map)}};
+	} set[] = {{0x070, 8}, {0x1e8, 1}, {0x1fe, 2}, {0x202, 4}, {0x210, 2}, {0x218, 8}, {0x228, 4},
+		{0x238, 4}, {0x2d0, 20 * ARRAY_SIZE(map)}};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(set); i++)
 		memset(page.bytes + set[i].offset, 0, set[i].len);

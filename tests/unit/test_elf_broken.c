@@ -172,6 +172,10 @@ static const struct broken broken64[] = {
 	{{{IN(SEGMENT1, p_paddr), HOLE_END - 1}}, "outside guest memory"},
 	{{{IN(SEGMENT1, p_paddr), HOLE_END + FIXTURE_HIGH}}, "outside guest memory"},
 	{{{IN(SEGMENT1, p_memsz), HOLE_END}}, "outside guest memory"},
+	/* A segment round the end of the address space */
+	{{{IN(SEGMENT1, p_memsz), UINT64_MAX}}, "whatever its size"},
+	{{{IN(SEGMENT1, p_memsz), UINT64_MAX - 0x1fffff}}, "whatever its size"},
+	{{{IN(SEGMENT1, p_paddr), UINT64_MAX - 4}}, "whatever its size"},
 	/* clang-format on */
 };
 

@@ -328,6 +328,7 @@ static const struct {
 	{{{12, UINT32_MAX}}, "cannot lie at 0xffffffff"},
 	{{{16, 0x200011}}, "cannot lie at 0x200010"},
 	{{{16, UINT32_MAX}}, "cannot lie at 0x200010"},
+	{{{16, UINT32_MAX - 7}, {12, 8}, {20, 0}, {24, 0}}, "cannot lie at 0x8"}, /* 16 before, round the end */
 	{{{16, 0}}, "cannot lie at 0x200010"},
 	{{{16, 0xffff0}, {12, 0x100000}, {20, 0}, {24, 0}}, "below 1 MiB"},
 	{{{16, 0}, {12, 0x10}, {20, 0}, {24, 0}}, "below 1 MiB"},
