@@ -39,6 +39,7 @@ int main(void)
 		uart16550_suite,
 		i8042_suite,
 		rtc146818_suite,
+		fwcfg_suite,
 		small_devices_suite,
 		virtqueue_suite,
 		virtio_mmio_suite,

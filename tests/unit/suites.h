@@ -12,6 +12,9 @@ Suite *i8042_suite(void);
 /* test_rtc146818.c */
 Suite *rtc146818_suite(void);
 
+/* test_fwcfg.c */
+Suite *fwcfg_suite(void);
+
 /* test_small_devices.c */
 Suite *small_devices_suite(void);
 

@@ -75,6 +75,7 @@ static void setup(void)
 		.irq = get_line,
 		.irq_ctx = &seen,
 		.disks = disks,
+		.cpus = 3,
 	};
 }
 
@@ -118,6 +119,7 @@ static const struct {
 	{0x70, 2, "rtc", -1},
 	{0xf4, 4, "debug-exit", -1},
 	{0x505, 1, "pvpanic", -1},
+	{0x510, 2, "fw-cfg", -1},
 	{0x600, 2, "power", -1},
 	{0xcf9, 1, "reset", -1},
 };
@@ -291,6 +293,25 @@ START_TEST(cmos_tells_the_size_of_memory)
 }
 END_TEST
 
+static uint64_t fwcfg(unsigned key, unsigned bytes)
+{
+	uint64_t value = 0;
+
+	bus_write(&board.pio, 0x510, 2, key);
+	for (unsigned i = 0; i < bytes; i++)
+		value |= in(0x511, 1) << (8 * i);
+	return value;
+}
+
+START_TEST(fw_cfg_tells_of_cpus_and_memory)
+{
+	build(0);
+	ck_assert_uint_eq(fwcfg(0x00, 4), 0x554d4551); /* "QEMU" */
+	ck_assert_uint_eq(fwcfg(0x03, 8), MIB(64 + 32));
+	ck_assert_uint_eq(fwcfg(0x05, 2), 3);
+}
+END_TEST
+
 /* Fills the gaps among the open descriptors; returns the number that the next one will get. */
 static int next_fd(void)
 {
@@ -364,6 +385,7 @@ Suite *board_suite(void)
 	tcase_add_test(tcase, debug_exit_can_be_qemus);
 	tcase_add_test(tcase, serial_port_prints_on_the_console);
 	tcase_add_test(tcase, cmos_tells_the_size_of_memory);
+	tcase_add_test(tcase, fw_cfg_tells_of_cpus_and_memory);
 	tcase_add_loop_test(tcase, board_that_cannot_be_built_is_undone, 0, VIRTIO_MMIO_SLOTS);
 	tcase_add_test(tcase, board_leaves_no_descriptor_behind);
 	tcase_add_test(tcase, zeroed_board_can_be_finished);

@@ -72,6 +72,17 @@ static int fit_pvpanic(struct board *board, const struct board_config *config, c
 	return 0;
 }
 
+/* Always there: a guest has to ask for it, and Linux looks for it only where ACPI names it. */
+static int fit_fwcfg(struct board *board, const struct board_config *config, const struct board_row *row)
+{
+	const struct fwcfg_config fwcfg = {
+		.ram_size = guest_memory_size(config->mem), .cpus = (uint16_t)config->cpus};
+
+	(void)row;
+	fwcfg_init(&board->fwcfg, &fwcfg);
+	return 0;
+}
+
 static int fit_acpi_sleep(struct board *board, const struct board_config *config, const struct board_row *row)
 {
 	const struct acpi_sleep_config sleep = {.power = config->power};
@@ -141,6 +152,8 @@ static const struct board_row board_rows[] = {
 		&debug_exit_ops, DEVICE(debug_exit), fit_debug_exit},
 	{"pvpanic", "qemu,pvpanic", HW_PIO, PVPANIC_PORT, PVPANIC_SIZE, NO_IRQ,
 		&pvpanic_ops, DEVICE(pvpanic), fit_pvpanic},
+	{"fw-cfg", "qemu,fw-cfg", HW_PIO, FWCFG_PORT, FWCFG_SIZE, NO_IRQ,
+		&fwcfg_ops, DEVICE(fwcfg), fit_fwcfg},
 	{"power", "lodge,acpi-sleep", HW_PIO, ACPI_SLEEP_PORT, ACPI_SLEEP_SIZE, NO_IRQ,
 		&acpi_sleep_ops, DEVICE(acpi_sleep), fit_acpi_sleep},
 	{"reset", "lodge,reset-control", HW_PIO, RESET_CONTROL_PORT, RESET_CONTROL_SIZE, NO_IRQ,
@@ -201,6 +214,7 @@ void board_fini(struct board *board)
 	}
 	reset_control_fini(&board->reset_control);
 	acpi_sleep_fini(&board->acpi_sleep);
+	fwcfg_fini(&board->fwcfg);
 	pvpanic_fini(&board->pvpanic);
 	debug_exit_fini(&board->debug_exit);
 	rtc146818_fini(&board->rtc);

@@ -14,6 +14,7 @@
 #include "bus/power.h"
 #include "devices/acpi_sleep.h"
 #include "devices/debug_exit.h"
+#include "devices/fwcfg.h"
 #include "devices/i8042.h"
 #include "devices/pvpanic.h"
 #include "devices/reset_control.h"
@@ -42,6 +43,7 @@ struct board_config {
 	void *irq_ctx;
 	const struct board_disk *disks;
 	unsigned disk_count; /* up to VIRTIO_MMIO_SLOTS */
+	unsigned cpus;
 	bool qemu_debug_exit;
 };
 
@@ -60,6 +62,7 @@ struct board {
 	struct rtc146818 rtc;
 	struct debug_exit debug_exit;
 	struct pvpanic pvpanic;
+	struct fwcfg fwcfg;
 	struct acpi_sleep acpi_sleep;
 	struct reset_control reset_control;
 	struct board_slot slots[VIRTIO_MMIO_SLOTS];

@@ -112,6 +112,7 @@ static int init_board(struct lodge_vm *vm, struct error *error)
 		.irq_ctx = vm,
 		.disks = vm->disks,
 		.disk_count = vm->config.disk_count,
+		.cpus = vm->config.cpus,
 		.qemu_debug_exit = vm->config.qemu_debug_exit,
 	};
 	int err = board_init(&vm->board, &board);
