@@ -109,6 +109,7 @@ struct lodge_config {
 	bool console_escape;  /* Ctrl-A x on console_in stops the guest, Ctrl-A a sends Ctrl-A */
 	uint64_t timeout_ms;  /* 0: none */
 	bool qemu_debug_exit; /* the debug-exit port reports (code << 1) | 1, as QEMU's does */
+	bool pc_testdev;      /* QEMU's pc-testdev, which kvm-unit-tests wants */
 	bool pit;             /* an i8254 timer; multiboot and flat kernels have one anyway */
 	bool overcommit;      /* allow more memory than the host has */
 	unsigned trace;       /* LODGE_TRACE_..., or-ed together */

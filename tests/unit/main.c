@@ -40,6 +40,7 @@ int main(void)
 		i8042_suite,
 		rtc146818_suite,
 		fwcfg_suite,
+		pc_testdev_suite,
 		small_devices_suite,
 		virtqueue_suite,
 		virtio_mmio_suite,

@@ -15,6 +15,9 @@ Suite *rtc146818_suite(void);
 /* test_fwcfg.c */
 Suite *fwcfg_suite(void);
 
+/* test_pc_testdev.c */
+Suite *pc_testdev_suite(void);
+
 /* test_small_devices.c */
 Suite *small_devices_suite(void);
 

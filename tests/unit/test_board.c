@@ -26,6 +26,8 @@ static struct board_disk disks[VIRTIO_MMIO_SLOTS];
 /* What the handles were told. */
 static struct {
 	bool asked[IOAPIC_PINS];
+	bool asked_level[IOAPIC_PINS];
+	bool levels[IOAPIC_PINS];
 	enum power_event event;
 	uint32_t code;
 	unsigned events;
@@ -40,6 +42,19 @@ static struct irq_line get_line(void *ctx, unsigned pin)
 	ck_assert_msg(!seen.asked[pin], "pin %u has two devices", pin);
 	seen.asked[pin] = true;
 	return (struct irq_line){0};
+}
+
+static void set_level(void *ctx, bool level)
+{
+	*(bool *)ctx = level;
+}
+
+static struct irq_line get_level_line(void *ctx, unsigned pin)
+{
+	ck_assert_ptr_eq(ctx, &seen);
+	ck_assert_uint_lt(pin, IOAPIC_PINS);
+	seen.asked_level[pin] = true;
+	return (struct irq_line){.set = set_level, .ctx = &seen.levels[pin]};
 }
 
 static void request_power(void *ctx, enum power_event event, uint32_t code)
@@ -73,6 +88,7 @@ static void setup(void)
 		.power = {.request = request_power, .ctx = &seen},
 		.console = {.write = print, .ctx = &seen},
 		.irq = get_line,
+		.irq_level = get_level_line,
 		.irq_ctx = &seen,
 		.disks = disks,
 		.cpus = 3,
@@ -312,6 +328,46 @@ START_TEST(fw_cfg_tells_of_cpus_and_memory)
 }
 END_TEST
 
+START_TEST(pc_testdev_is_there_when_asked_for)
+{
+	static char fdt[BOOT_FDT_SIZE];
+	const struct hw_range ram = {0, MIB(64)};
+	struct fdt_config tree = {.memory = &ram, .memory_count = 1, .cpus = 1, .bootargs = ""};
+	size_t len;
+
+	config.pc_testdev = true;
+	build(VIRTIO_MMIO_SLOTS);
+	for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
+		ck_assert(seen.asked_level[pin]);
+		bus_write(&board.pio, 0x2000 + pin, 1, 1);
+		ck_assert(seen.levels[pin]);
+	}
+	bus_write(&board.pio, 0xe0, 4, 0x12345678);
+	ck_assert_uint_eq(in(0xe0, 4), 0x12345678);
+	bus_write(&board.mmio, 0xff00ffff, 1, 7);
+	ck_assert_uint_eq(load(0xff00ffff, 1), 7);
+	tree.devices = board.devices;
+	tree.device_count = board.device_count;
+	ck_assert_int_eq(fdt_build(&tree, fdt, sizeof(fdt), &len), 0);
+	ck_assert_int_ge(fdt_path_offset(fdt, "/isa/pc-testdev@ie0"), 0);
+}
+END_TEST
+
+/* Its flush port takes any number, and every one of them may lie outside of memory. */
+START_TEST(pc_testdev_flushes_pages_of_memory)
+{
+	static const uint32_t addresses[] = {
+		0, 0x1fff, MIB(64) - 1, MIB(64), HOLE_BASE, 0xff000000, UINT32_MAX};
+
+	config.pc_testdev = true;
+	build(0);
+	guest_memory_write(&mem, MIB(64) - 4, "last", 4);
+	for (unsigned i = 0; i < ARRAY_SIZE(addresses); i++)
+		bus_write(&board.pio, 0xe4, 4, addresses[i]);
+	ck_assert_mem_eq(guest_memory_at(&mem, MIB(64) - 4, 4), "last", 4);
+}
+END_TEST
+
 /* Fills the gaps among the open descriptors; returns the number that the next one will get. */
 static int next_fd(void)
 {
@@ -386,6 +442,8 @@ Suite *board_suite(void)
 	tcase_add_test(tcase, serial_port_prints_on_the_console);
 	tcase_add_test(tcase, cmos_tells_the_size_of_memory);
 	tcase_add_test(tcase, fw_cfg_tells_of_cpus_and_memory);
+	tcase_add_test(tcase, pc_testdev_is_there_when_asked_for);
+	tcase_add_test(tcase, pc_testdev_flushes_pages_of_memory);
 	tcase_add_loop_test(tcase, board_that_cannot_be_built_is_undone, 0, VIRTIO_MMIO_SLOTS);
 	tcase_add_test(tcase, board_leaves_no_descriptor_behind);
 	tcase_add_test(tcase, zeroed_board_can_be_finished);

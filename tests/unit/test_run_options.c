@@ -81,7 +81,8 @@ START_TEST(every_option_reaches_the_configuration)
 {
 	expect_parsed(
 		"-m 1G -c 4 --append=quiet --initrd rd.img --report r.json --timeout 2.5 "
-		"--on-reset restart --debug-exit qemu --format flat --pit --overcommit --trace pio,exit "
+		"--on-reset restart --debug-exit qemu --format flat --pit --overcommit --device pc-testdev "
+		"--trace pio,exit "
 		"--kvm-device /dev/other -v k.elf --console none");
 	ck_assert_uint_eq(options.config.memory, GIB(1));
 	ck_assert_uint_eq(options.config.cpus, 4);
@@ -94,6 +95,7 @@ START_TEST(every_option_reaches_the_configuration)
 	ck_assert_int_eq(options.config.format, LODGE_FORMAT_FLAT);
 	ck_assert(options.config.pit);
 	ck_assert(options.config.overcommit);
+	ck_assert(options.config.pc_testdev);
 	ck_assert_uint_eq(options.config.trace, LODGE_TRACE_PIO | LODGE_TRACE_EXIT);
 	ck_assert_str_eq(options.config.kvm_device, "/dev/other");
 	ck_assert(options.verbose);
@@ -228,6 +230,7 @@ static const struct {
 	{"--timeout -1", "--timeout '-1': not a time"},
 	{"--on-reset maybe", "--on-reset 'maybe': not one of exit, restart"},
 	{"--debug-exit bochs", "--debug-exit 'bochs': not one of lodge, qemu"},
+	{"--device rtc", "--device 'rtc': not one of pc-testdev"},
 	{"--console tty", "--console 'tty': not one of"},
 	{"--console file=", "--console 'file=': not one of"},
 	{"--console file", "--console 'file': not one of"},

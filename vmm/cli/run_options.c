@@ -202,6 +202,16 @@ static int set_debug_exit(void *target, const char *value, struct error *error)
 	return 0;
 }
 
+static int set_device(void *target, const char *value, struct error *error)
+{
+	struct run_options *options = target;
+
+	if (strcmp(value, "pc-testdev") != 0)
+		return bad_value(error, "--device", value, "not one of pc-testdev");
+	options->config.pc_testdev = true;
+	return 0;
+}
+
 static int set_pit(void *target, const char *value, struct error *error)
 {
 	(void)value;
@@ -266,6 +276,7 @@ const struct option_row run_option_rows[] = {
 		"what a write to port 0xf4 means: lodge (default: the status),\n"
 		"qemu (the status is twice the value plus 1)",
 		set_debug_exit},
+	{"device", 0, "NAME", "add a device: pc-testdev, QEMU's, for kvm-unit-tests", set_device},
 	{"pit", 0, NULL, "add an i8254 timer; multiboot and flat kernels have one", set_pit},
 	{"overcommit", 0, NULL, "allow more guest memory than the host has", set_overcommit},
 	{"trace", 0, "TOPICS", "a line an event on stderr: pio,mmio,irq,virtio,exit or all", set_trace},

@@ -102,6 +102,36 @@ static int fit_reset_control(
 	return 0;
 }
 
+static void flush_page(const void *ctx, uint64_t gpa)
+{
+	const struct guest_memory *mem = ctx;
+
+	guest_memory_flush_page(
+		mem, gpa); /* an address without memory is the guest's mistake: nothing to flush */
+}
+
+static int fit_pc_testdev(struct board *board, const struct board_config *config, const struct board_row *row)
+{
+	struct pc_testdev_config testdev = {.flush_page = flush_page, .flush_ctx = config->mem};
+	unsigned pin;
+
+	(void)row;
+	if (!config->pc_testdev)
+		return ROW_ABSENT;
+	for (pin = 0; pin < PC_TESTDEV_LINES; pin++)
+		testdev.lines[pin] = config->irq_level(config->irq_ctx, pin);
+	return pc_testdev_init(&board->pc_testdev, &testdev);
+}
+
+/* Its other ranges. */
+static int with_pc_testdev(
+	struct board *board, const struct board_config *config, const struct board_row *row)
+{
+	(void)board;
+	(void)row;
+	return config->pc_testdev ? 0 : ROW_ABSENT;
+}
+
 /* The slots are filled from the first one on, a disk each. */
 static int fit_disk(struct board *board, const struct board_config *config, const struct board_row *row)
 {
@@ -158,12 +188,21 @@ static const struct board_row board_rows[] = {
 		&acpi_sleep_ops, DEVICE(acpi_sleep), fit_acpi_sleep},
 	{"reset", "lodge,reset-control", HW_PIO, RESET_CONTROL_PORT, RESET_CONTROL_SIZE, NO_IRQ,
 		&reset_control_ops, DEVICE(reset_control), fit_reset_control},
+	{"pc-testdev", "qemu,pc-testdev", HW_PIO, PC_TESTDEV_PORT, PC_TESTDEV_SIZE, NO_IRQ,
+		&pc_testdev_register_ops, DEVICE(pc_testdev), fit_pc_testdev},
+	{"pc-testdev", NULL, HW_PIO, PC_TESTDEV_IRQ_PORT, PC_TESTDEV_IRQ_SIZE, NO_IRQ,
+		&pc_testdev_line_ops, DEVICE(pc_testdev), with_pc_testdev},
+	{"pc-testdev-memory", "qemu,pc-testdev-memory", HW_MMIO, PC_TESTDEV_MMIO_BASE, PC_TESTDEV_MMIO_SIZE,
+		NO_IRQ, &pc_testdev_memory_ops, DEVICE(pc_testdev), with_pc_testdev},
 	VIRTIO_SLOT(0), VIRTIO_SLOT(1), VIRTIO_SLOT(2), VIRTIO_SLOT(3),
 	VIRTIO_SLOT(4), VIRTIO_SLOT(5), VIRTIO_SLOT(6), VIRTIO_SLOT(7),
 };
 /* clang-format on */
 
 static_assert(VIRTIO_MMIO_SLOTS == 8, "a row a slot");
+static_assert(PC_TESTDEV_REGISTERS == PC_TESTDEV_SIZE && PC_TESTDEV_LINES == PC_TESTDEV_IRQ_SIZE &&
+		      PC_TESTDEV_MEMORY == PC_TESTDEV_MMIO_SIZE,
+	"pc-testdev's ranges are as large as it takes them for");
 static_assert(ARRAY_SIZE(board_rows) <= BOARD_DEVICES_MAX, "the device list holds all rows");
 
 static int wire(struct board *board, const struct board_row *row)
@@ -212,6 +251,7 @@ void board_fini(struct board *board)
 		virtio_mmio_fini(&slot->mmio);
 		doorbell_fini(&slot->doorbell);
 	}
+	pc_testdev_fini(&board->pc_testdev);
 	reset_control_fini(&board->reset_control);
 	acpi_sleep_fini(&board->acpi_sleep);
 	fwcfg_fini(&board->fwcfg);

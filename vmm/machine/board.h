@@ -16,6 +16,7 @@
 #include "devices/debug_exit.h"
 #include "devices/fwcfg.h"
 #include "devices/i8042.h"
+#include "devices/pc_testdev.h"
 #include "devices/pvpanic.h"
 #include "devices/reset_control.h"
 #include "devices/rtc146818.h"
@@ -40,11 +41,14 @@ struct board_config {
 	struct power_handle power;
 	struct character_sink console;
 	struct irq_line (*irq)(void *ctx, unsigned pin); /* the line of an IOAPIC pin */
-	void *irq_ctx;
+	/* The same pin as a level, whoever else sits on it: for pc-testdev, which reaches them all. */
+	struct irq_line (*irq_level)(void *ctx, unsigned pin);
+	void *irq_ctx; /* of both */
 	const struct board_disk *disks;
 	unsigned disk_count; /* up to VIRTIO_MMIO_SLOTS */
 	unsigned cpus;
 	bool qemu_debug_exit;
+	bool pc_testdev;
 };
 
 struct board_slot {
@@ -63,6 +67,7 @@ struct board {
 	struct debug_exit debug_exit;
 	struct pvpanic pvpanic;
 	struct fwcfg fwcfg;
+	struct pc_testdev pc_testdev;
 	struct acpi_sleep acpi_sleep;
 	struct reset_control reset_control;
 	struct board_slot slots[VIRTIO_MMIO_SLOTS];

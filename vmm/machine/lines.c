@@ -5,8 +5,8 @@
 
 #include "machine/vm.h"
 
-/* ISA devices, on any thread: the line keeps its level, and the IOAPIC takes a rise for an edge. */
-static void set_isa(void *ctx, bool level)
+/* ISA devices and pc-testdev, on any thread: the line keeps its level, and the IOAPIC takes a rise for an edge. */
+static void set_level(void *ctx, bool level)
 {
 	const struct pin_line *line = ctx;
 
@@ -37,7 +37,17 @@ struct irq_line lines_get(void *ctx, unsigned pin)
 
 	line->vm = vm;
 	line->pin = pin;
-	return (struct irq_line){.set = pin < VIRTIO_MMIO_IRQ ? set_isa : set_virtio, .ctx = line};
+	return (struct irq_line){.set = pin < VIRTIO_MMIO_IRQ ? set_level : set_virtio, .ctx = line};
+}
+
+struct irq_line lines_get_level(void *ctx, unsigned pin)
+{
+	struct lodge_vm *vm = ctx;
+	struct pin_line *line = &vm->lines[pin];
+
+	line->vm = vm;
+	line->pin = pin;
+	return (struct irq_line){.set = set_level, .ctx = line};
 }
 
 /* Slot n's line has pin VIRTIO_MMIO_IRQ + n, as wired in board.c. */

@@ -109,11 +109,13 @@ static int init_board(struct lodge_vm *vm, struct error *error)
 		.power = {.request = power_requested, .ctx = vm},
 		.console = console_sink(&vm->console),
 		.irq = lines_get,
+		.irq_level = lines_get_level,
 		.irq_ctx = vm,
 		.disks = vm->disks,
 		.disk_count = vm->config.disk_count,
 		.cpus = vm->config.cpus,
 		.qemu_debug_exit = vm->config.qemu_debug_exit,
+		.pc_testdev = vm->config.pc_testdev,
 	};
 	int err = board_init(&vm->board, &board);
 

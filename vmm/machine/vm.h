@@ -129,8 +129,9 @@ int boot_load(struct lodge_vm *vm, struct boot_state *ret_state, struct error *e
 int events_init(struct lodge_vm *vm, struct error *error);
 void events_fini(struct lodge_vm *vm);
 
-/* lines.c: gives board_config.irq its lines; then connects them, and the doorbells, to KVM. */
+/* lines.c: gives board_config.irq and .irq_level their lines; then connects them, and the doorbells, to KVM. */
 struct irq_line lines_get(void *vm, unsigned pin);
+struct irq_line lines_get_level(void *vm, unsigned pin);
 int lines_connect(struct lodge_vm *vm);
 void lines_fini(struct lodge_vm *vm);
 

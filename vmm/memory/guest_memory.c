@@ -77,6 +77,24 @@ int guest_memory_write(const struct guest_memory *mem, gpa_t gpa, const void *fr
 	return 0;
 }
 
+/*
+ * Every change of protection goes through KVM's MMU notifier, one that only adds a right included. QEMU takes all
+ * rights away for a moment instead; then a virtio request, or another vCPU, that meets the page just there would end
+ * lodge by a signal, at the guest's will. Nobody ever executes the page here.
+ */
+int guest_memory_flush_page(const struct guest_memory *mem, gpa_t gpa)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	void *hva = guest_memory_at(mem, align_down(gpa, page), page);
+
+	if (!hva)
+		return -EFAULT;
+	if (mprotect(hva, page, PROT_READ | PROT_WRITE | PROT_EXEC) ||
+		mprotect(hva, page, PROT_READ | PROT_WRITE))
+		return -errno;
+	return 0;
+}
+
 uint64_t guest_memory_size(const struct guest_memory *mem)
 {
 	uint64_t size = 0;

@@ -45,5 +45,11 @@ void *guest_memory_at(const struct guest_memory *mem, gpa_t gpa, uint64_t len);
 int guest_memory_read(const struct guest_memory *mem, gpa_t gpa, void *to, size_t len);
 int guest_memory_write(const struct guest_memory *mem, gpa_t gpa, const void *from, size_t len);
 
+/*
+ * Has KVM forget its own mappings of the page that holds gpa, so that the guest's next access is looked up anew. No
+ * byte changes, and none is out of reach meanwhile. 0, -EFAULT where no memory is, or mprotect()'s error.
+ */
+int guest_memory_flush_page(const struct guest_memory *mem, gpa_t gpa);
+
 /* The sum of all regions, in bytes. */
 uint64_t guest_memory_size(const struct guest_memory *mem);

@@ -13,6 +13,7 @@
  *   0xd000_0000  |   virtio-mmio slots         |
  *   0xfec0_0000  |   I/O APIC                  |
  *   0xfee0_0000  |   local APICs               |
+ *   0xff00_0000  |   pc-testdev's memory       |
  *   0xfffb_c000  |   KVM's own four pages      |
  *   0x1_0000_0000+-----------------------------+
  *                | the rest of RAM             |
@@ -81,45 +82,61 @@ static_assert(
 	RESET_VECTOR_BASE + RESET_VECTOR_SIZE == RAM_HIGH, "the reset vector is the last of the first MiB");
 
 /* MMIO: one page a virtio-mmio slot, one IOAPIC pin each from 16 on (0-15 are the ISA lines). */
-#define VIRTIO_MMIO_BASE   0xd0000000u
-#define VIRTIO_MMIO_STRIDE 0x1000u
-#define VIRTIO_MMIO_SIZE   0x200u
-#define VIRTIO_MMIO_SLOTS  8
-#define VIRTIO_MMIO_IRQ    16
-#define IOAPIC_BASE        0xfec00000u
-#define IOAPIC_SIZE        0x1000u
-#define IOAPIC_ID          0    /* as its register reads; it needs no number among the local APICs */
-#define IOAPIC_VERSION     0x11 /* 82093AA, KVM's and everybody's */
-#define IOAPIC_PINS        24
-#define LAPIC_BASE         0xfee00000u
-#define LAPIC_SIZE         0x1000u
-#define KVM_IDENTITY_BASE  0xfffbc000u /* one page: KVM's real-mode identity map (Intel) */
-#define KVM_TSS_BASE       0xfffbd000u /* three pages: KVM's real-mode TSS (Intel) */
+#define VIRTIO_MMIO_BASE     0xd0000000u
+#define VIRTIO_MMIO_STRIDE   0x1000u
+#define VIRTIO_MMIO_SIZE     0x200u
+#define VIRTIO_MMIO_SLOTS    8
+#define VIRTIO_MMIO_IRQ      16
+#define IOAPIC_BASE          0xfec00000u
+#define IOAPIC_SIZE          0x1000u
+#define IOAPIC_ID            0    /* as its register reads; it needs no number among the local APICs */
+#define IOAPIC_VERSION       0x11 /* 82093AA, KVM's and everybody's */
+#define IOAPIC_PINS          24
+#define LAPIC_BASE           0xfee00000u
+#define LAPIC_SIZE           0x1000u
+#define PC_TESTDEV_MMIO_BASE 0xff000000u /* where QEMU has it */
+#define PC_TESTDEV_MMIO_SIZE 0x10000u
+#define KVM_IDENTITY_BASE    0xfffbc000u /* one page: KVM's real-mode identity map (Intel) */
+#define KVM_TSS_BASE         0xfffbd000u /* three pages: KVM's real-mode TSS (Intel) */
 
 static_assert(VIRTIO_MMIO_BASE >= HOLE_BASE, "MMIO lies in the hole");
 static_assert(VIRTIO_MMIO_SIZE <= VIRTIO_MMIO_STRIDE, "slots do not overlap");
 static_assert(VIRTIO_MMIO_BASE + VIRTIO_MMIO_SLOTS * VIRTIO_MMIO_STRIDE <= IOAPIC_BASE, "virtio");
 static_assert(IOAPIC_BASE + IOAPIC_SIZE <= LAPIC_BASE, "IOAPIC");
-static_assert(LAPIC_BASE + LAPIC_SIZE <= KVM_IDENTITY_BASE, "LAPIC");
+static_assert(LAPIC_BASE + LAPIC_SIZE <= PC_TESTDEV_MMIO_BASE, "LAPIC");
+static_assert(PC_TESTDEV_MMIO_BASE + PC_TESTDEV_MMIO_SIZE <= KVM_IDENTITY_BASE, "pc-testdev");
 static_assert(KVM_IDENTITY_BASE + 0x1000 <= KVM_TSS_BASE, "identity page");
 static_assert(VIRTIO_MMIO_IRQ + VIRTIO_MMIO_SLOTS <= IOAPIC_PINS, "IOAPIC pins");
 
 /* I/O ports, where a PC has them. */
-#define I8042_DATA_PORT    0x60u
-#define I8042_COMMAND_PORT 0x64u
-#define I8042_IRQ          1
-#define RTC_PORT           0x70u /* index, data */
-#define RTC_SIZE           2u
-#define DEBUG_EXIT_PORT    0xf4u /* QEMU's isa-debug-exit is used there by convention */
-#define DEBUG_EXIT_SIZE    4u
-#define COM1_PORT          0x3f8u
-#define COM1_SIZE          8u
-#define COM1_IRQ           4
-#define PVPANIC_PORT       0x505u /* QEMU's default */
-#define PVPANIC_SIZE       1u
-#define FWCFG_PORT         0x510u /* selector, data (QEMU, docs/specs/fw_cfg.rst) */
-#define FWCFG_SIZE         2u
-#define ACPI_SLEEP_PORT    0x600u /* sleep control, sleep status (ACPI 6.4, 4.8.3.7) */
-#define ACPI_SLEEP_SIZE    2u
-#define RESET_CONTROL_PORT 0xcf9u /* as in Intel's I/O controller hubs */
-#define RESET_CONTROL_SIZE 1u
+#define I8042_DATA_PORT     0x60u
+#define I8042_COMMAND_PORT  0x64u
+#define I8042_IRQ           1
+#define RTC_PORT            0x70u /* index, data */
+#define RTC_SIZE            2u
+#define PC_TESTDEV_PORT     0xe0u /* QEMU's, for kvm-unit-tests: latch, flush, latch again */
+#define PC_TESTDEV_SIZE     12u
+#define DEBUG_EXIT_PORT     0xf4u /* QEMU's isa-debug-exit is used there by convention */
+#define DEBUG_EXIT_SIZE     4u
+#define COM1_PORT           0x3f8u
+#define COM1_SIZE           8u
+#define COM1_IRQ            4
+#define PVPANIC_PORT        0x505u /* QEMU's default */
+#define PVPANIC_SIZE        1u
+#define FWCFG_PORT          0x510u /* selector, data (QEMU, docs/specs/fw_cfg.rst) */
+#define FWCFG_SIZE          2u
+#define ACPI_SLEEP_PORT     0x600u /* sleep control, sleep status (ACPI 6.4, 4.8.3.7) */
+#define ACPI_SLEEP_SIZE     2u
+#define RESET_CONTROL_PORT  0xcf9u /* as in Intel's I/O controller hubs */
+#define RESET_CONTROL_SIZE  1u
+#define PC_TESTDEV_IRQ_PORT 0x2000u /* a port an IOAPIC pin */
+#define PC_TESTDEV_IRQ_SIZE IOAPIC_PINS
+
+static_assert(RTC_PORT + RTC_SIZE <= PC_TESTDEV_PORT, "RTC");
+static_assert(PC_TESTDEV_PORT + PC_TESTDEV_SIZE <= DEBUG_EXIT_PORT, "pc-testdev");
+static_assert(DEBUG_EXIT_PORT + DEBUG_EXIT_SIZE <= COM1_PORT, "debug-exit");
+static_assert(COM1_PORT + COM1_SIZE <= PVPANIC_PORT, "COM1");
+static_assert(PVPANIC_PORT + PVPANIC_SIZE <= FWCFG_PORT, "pvpanic");
+static_assert(FWCFG_PORT + FWCFG_SIZE <= ACPI_SLEEP_PORT, "fw_cfg");
+static_assert(ACPI_SLEEP_PORT + ACPI_SLEEP_SIZE <= RESET_CONTROL_PORT, "ACPI sleep");
+static_assert(RESET_CONTROL_PORT + RESET_CONTROL_SIZE <= PC_TESTDEV_IRQ_PORT, "reset control");
