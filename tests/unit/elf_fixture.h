@@ -58,7 +58,7 @@ static inline int elf_fixture_load_image(struct elf_fixture *f, const struct ima
 {
 	struct elf_kernel elf;
 	struct elf_loaded loaded = {0};
-	int err = elf_read(image, &elf, &f->error);
+	int err = elf_read(image, RAM_HIGH, &elf, &f->error);
 
 	if (!err)
 		err = segments_load(&elf.segments, image, &f->mem, &f->error);

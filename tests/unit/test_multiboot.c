@@ -132,6 +132,36 @@ START_TEST(ends_may_be_left_out)
 END_TEST
 
 /* "Machine state" asks for the header's addresses even in an ELF file. */
+static void expect_refused(const char *why);
+
+/* From 0x7000 to 0x20000: what kvm-unit-tests' realmode.flat needs. */
+START_TEST(low_memory_that_no_boot_data_has_may_hold_a_kernel)
+{
+	static uint8_t code[0x100];
+	static const uint64_t places[] = {0x7000, 0x8000, 0x1ff00};
+	struct elf_build build = {.elf32 = true, .segment_count = 1};
+
+	memset(code, 0x5a, sizeof(code));
+	multiboot_put_header(code, 0);
+	build.entry = places[_i] + MULTIBOOT_HEADER;
+	build.segments[0] = (struct elf_build_segment){
+		.paddr = places[_i], .vaddr = places[_i], .bytes = code, .filesz = sizeof(code)};
+	file_size = elf_build(&build, file, sizeof(file), NULL);
+	boot(&plain);
+	ck_assert_uint_eq(state.rip, places[_i] + MULTIBOOT_HEADER);
+	ck_assert_mem_eq(guest_memory_at(&mem, places[_i], sizeof(code)), code, sizeof(code));
+	build.segments[0].bss = 0x19000;
+	file_size = elf_build(&build, file, sizeof(file), NULL);
+	expect_refused("below 1 MiB");
+	/* Linux's and PVH's boot data need that memory. */
+	build.segments[0].bss = 0;
+	build.pvh = true;
+	build.pvh_entry = (uint32_t)build.entry;
+	file_size = elf_build(&build, file, sizeof(file), NULL);
+	expect_refused("below 1 MiB");
+}
+END_TEST
+
 START_TEST(addresses_go_before_elf_headers)
 {
 	uint8_t bytes[64 + 4] = {0};
@@ -332,6 +362,10 @@ static const struct {
 	{{{16, 0}}, "cannot lie at 0x200010"},
 	{{{16, 0xffff0}, {12, 0x100000}, {20, 0}, {24, 0}}, "below 1 MiB"},
 	{{{16, 0}, {12, 0x10}, {20, 0}, {24, 0}}, "below 1 MiB"},
+	{{{16, 0x6ff0}, {12, 0x7000}, {20, 0}, {24, 0}}, "below 1 MiB"},
+	{{{16, 0x1fff0}, {12, 0x20000}, {20, 0}, {24, 0}}, "below 1 MiB"},
+	{{{16, 0x20000}, {12, 0x20010}, {20, 0}, {24, 0}}, "below 1 MiB"},
+	{{{16, 0x9f000}, {12, 0x9f010}, {20, 0}, {24, 0}}, "below 1 MiB"},
 	{{{20, 0x200000}}, "end before it begins"},
 	{{{20, 1}}, "end before it begins"},
 	{{{24, 0x200000}}, "end before it begins"},
@@ -446,6 +480,7 @@ Suite *multiboot_suite(void)
 	tcase_add_loop_test(tcase, elf_file_of_either_class_is_entered_in_32_bit_mode, 0, 2);
 	tcase_add_test(tcase, addresses_in_the_header_place_the_file);
 	tcase_add_test(tcase, ends_may_be_left_out);
+	tcase_add_loop_test(tcase, low_memory_that_no_boot_data_has_may_hold_a_kernel, 0, 3);
 	tcase_add_test(tcase, addresses_go_before_elf_headers);
 	tcase_add_loop_test(tcase, pvh_note_goes_before_a_multiboot_header, 0, 2);
 	tcase_add_loop_test(tcase, header_is_found_where_it_may_be, 0, ARRAY_SIZE(spots));

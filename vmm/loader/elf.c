@@ -211,7 +211,7 @@ static int read_pvh_entry(const struct elf_file *file, struct elf_kernel *kernel
 	return 0;
 }
 
-int elf_read(const struct image *image, struct elf_kernel *ret_kernel, struct error *error)
+int elf_read(const struct image *image, uint64_t lowest, struct elf_kernel *ret_kernel, struct error *error)
 {
 	struct elf_file file = {.image = image};
 	struct elf_kernel kernel = {0};
@@ -222,7 +222,7 @@ int elf_read(const struct image *image, struct elf_kernel *ret_kernel, struct er
 	if (!err && file.header.e_type == ET_DYN)
 		err = move_up(&file, &kernel, error);
 	if (!err)
-		err = segments_check(&kernel.segments, image, RAM_HIGH, error);
+		err = segments_check(&kernel.segments, image, lowest, error);
 	if (!err)
 		err = read_pvh_entry(&file, &kernel, error);
 	if (err)

@@ -24,9 +24,9 @@ struct elf_kernel {
 /*
  * Reads an ELF file. One without fixed addresses (ET_DYN) keeps those it is linked at if they are above
  * 1 MiB; else it is moved up as a whole, by a multiple of its alignment. Relocating itself is its own affair.
- * 0, or -errno and *error (ERROR_IMAGE).
+ * `lowest` is that of segments_check(). 0, or -errno and *error (ERROR_IMAGE).
  */
-int elf_read(const struct image *image, struct elf_kernel *ret_kernel, struct error *error);
+int elf_read(const struct image *image, uint64_t lowest, struct elf_kernel *ret_kernel, struct error *error);
 
 /*
  * The entry point as a physical address below 4 GiB: in one of the segments by its physical addresses, as

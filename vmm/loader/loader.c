@@ -71,12 +71,17 @@ static int probe_elf(
 	const struct image *image, const struct head *head, struct kernel *kernel, struct error *error)
 {
 	struct elf_kernel elf;
-	int err = elf_read(image, &elf, error);
+	int err = elf_read(image, head->has_multiboot ? BOOT_LOW_BASE : RAM_HIGH, &elf, error);
 
 	if (err)
 		return err;
 	if (!elf.has_pvh_entry && head->has_multiboot)
 		return multiboot_probe(image, &head->multiboot, &elf, kernel, error);
+	if (head->has_multiboot) {
+		err = segments_check(&elf.segments, image, RAM_HIGH, error);
+		if (err)
+			return err;
+	}
 	kernel->segments = elf.segments;
 	if (elf.has_pvh_entry) {
 		kernel->protocol = PROTOCOL_PVH;

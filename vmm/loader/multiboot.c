@@ -110,7 +110,7 @@ static int place_by_addresses(const struct image *image, const struct multiboot_
 	segment->memsz = bss_end ? bss_end - load : segment->filesz;
 	kernel->segments.one = "the kernel";
 	kernel->segments.count = 1;
-	err = segments_check(&kernel->segments, image, RAM_HIGH, error);
+	err = segments_check(&kernel->segments, image, BOOT_LOW_BASE, error);
 	if (!err && !segments_at(&kernel->segments, kernel->entry)) {
 		return error_set(error, ERROR_IMAGE, -ENOEXEC,
 			"%s: the entry point 0x%" PRIx64 " lies outside the kernel", image->name,

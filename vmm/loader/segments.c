@@ -25,6 +25,14 @@ static struct label label(const struct segments *segments, unsigned index)
 	return label;
 }
 
+static bool in_boot_data(const struct segment *segment, uint64_t lowest)
+{
+	if (segment->paddr >= RAM_HIGH)
+		return false;
+	return lowest >= RAM_HIGH ||
+	       !range_inside(segment->paddr, segment->memsz, lowest, BOOT_LOW_END - lowest);
+}
+
 static int check_one(const struct segments *segments, unsigned index, const struct image *image,
 	uint64_t lowest, struct error *error)
 {
@@ -40,7 +48,7 @@ static int check_one(const struct segments *segments, unsigned index, const stru
 			image->name, label(segments, index).text, segment->offset + segment->filesz,
 			image->size);
 	}
-	if (segment->paddr < lowest) {
+	if (in_boot_data(segment, lowest)) {
 		return error_set(error, ERROR_IMAGE, -ENOEXEC,
 			"%s: %s lies at 0x%" PRIx64
 			", below 1 MiB, where the boot data is; link the kernel higher",

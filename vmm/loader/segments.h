@@ -28,8 +28,8 @@ struct segments {
 };
 
 /*
- * Judges what the file alone shows: sizes, offsets, overlaps, and that each segment lies at `lowest` or
- * above. 0, or -errno and *error (ERROR_IMAGE).
+ * Judges what the file alone shows: sizes, offsets, overlaps, and that each segment lies above 1 MiB, or
+ * from `lowest` (RAM_HIGH or BOOT_LOW_BASE) to BOOT_LOW_END. 0, or -errno and *error (ERROR_IMAGE).
  */
 int segments_check(
 	const struct segments *segments, const struct image *image, uint64_t lowest, struct error *error);

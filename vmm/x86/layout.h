@@ -49,6 +49,12 @@
 #define BOOT_SETUP_DATA_SIZE 0x10u
 #define BOOT_SETUP_DATA      (BOOT_FDT_BASE - BOOT_SETUP_DATA_SIZE)
 
+/* A multiboot kernel may lie below 1 MiB too, where others have boot_params, stack and page tables. */
+#define BOOT_LOW_BASE BOOT_PARAMS_BASE
+#define BOOT_LOW_END  BOOT_CMDLINE_BASE
+
+static_assert(BOOT_START_INFO + BOOT_START_SIZE <= BOOT_LOW_BASE, "multiboot information");
+
 /* A flat image lies where boot data is for others, and may go on up to the EBDA. Its segment is 0x1000. */
 #define BOOT_FLAT_BASE  0x10000u
 #define BOOT_FLAT_SIZE  (RAM_EBDA - BOOT_FLAT_BASE)
