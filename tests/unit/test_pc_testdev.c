@@ -129,11 +129,25 @@ START_TEST(each_port_is_a_line)
 }
 END_TEST
 
-START_TEST(lines_take_bytes_alone)
+START_TEST(wide_accesses_are_a_byte_a_line)
 {
-	bus_write(&pio, LINES, 2, 1);
-	bus_write(&pio, LINES, 4, 1);
+	bus_write(&pio, LINES + 11, 4, 0x01000001);
+	ck_assert(seen.levels[11] && seen.levels[14]);
+	ck_assert(!seen.levels[12] && !seen.levels[13]);
+	ck_assert_uint_eq(seen.changes, 4);
+	bus_write(&pio, LINES + 11, 4, 0);
+	ck_assert(!seen.levels[11] && !seen.levels[14]);
+	bus_write(&pio, LINES + 22, 2, 0x0100);
+	ck_assert(seen.levels[23] && !seen.levels[22]);
+	ck_assert_uint_eq(get(&pio, LINES, 4), UINT32_MAX);
+}
+END_TEST
+
+START_TEST(lines_end_with_the_last_pin)
+{
 	bus_write(&pio, LINES + PC_TESTDEV_LINES, 1, 1);
+	bus_write(&pio, LINES + PC_TESTDEV_LINES - 1, 2, 0x0101);
+	bus_write(&pio, LINES + PC_TESTDEV_LINES - 3, 4, 0x01010101);
 	ck_assert_uint_eq(seen.changes, 0);
 }
 END_TEST
@@ -172,7 +186,8 @@ Suite *pc_testdev_suite(void)
 	tcase_add_test(tcase, accesses_across_a_registers_end_reach_none);
 	tcase_add_test(tcase, flush_takes_32_bits_alone_and_any_address);
 	tcase_add_test(tcase, each_port_is_a_line);
-	tcase_add_test(tcase, lines_take_bytes_alone);
+	tcase_add_test(tcase, wide_accesses_are_a_byte_a_line);
+	tcase_add_test(tcase, lines_end_with_the_last_pin);
 	tcase_add_test(tcase, memory_is_memory);
 	tcase_add_test(tcase, memory_ends_where_it_ends);
 	suite_add_tcase(suite, tcase);
