@@ -299,7 +299,7 @@ START_TEST(flat_image_has_the_low_memory_to_itself)
 	ck_assert_int_eq(loader_probe_flat(&image, &kernel, &f.error), 0);
 	ck_assert_int_eq(kernel.protocol, PROTOCOL_FLAT);
 	ck_assert_str_eq(kernel.format, "flat 16-bit image");
-	ck_assert(boot_protocol_wants_pit(kernel.protocol));
+	ck_assert(boot_protocol_wants_pc(kernel.protocol));
 	ck_assert_int_eq(loader_load_kernel(&kernel, &image, &f.mem, &f.error), 0);
 	ck_assert_int_eq(loader_write_boot_data(&data, &kernel, &f.mem, &state, &f.error), 0);
 	ck_assert_int_eq(state.mode, BOOT_REAL_16);

@@ -94,7 +94,7 @@ START_TEST(elf_file_of_either_class_is_entered_in_32_bit_mode)
 	ck_assert_uint_eq(state.rax, 0x2badb002);
 	ck_assert_uint_eq(state.rip, 0x100000 + MULTIBOOT_HEADER);
 	ck_assert_mem_eq(guest_memory_at(&mem, state.rip, 5), "code", 5);
-	ck_assert(boot_protocol_wants_pit(kernel.protocol));
+	ck_assert(boot_protocol_wants_pc(kernel.protocol));
 }
 END_TEST
 

@@ -53,6 +53,24 @@ int kvm_vm_create_irqchip(struct kvm_vm *vm)
 	return vm_ioctl(vm, KVM_CREATE_IRQCHIP, NULL);
 }
 
+static int set_pic_vectors(struct kvm_vm *vm, unsigned chip, uint8_t first)
+{
+	struct kvm_irqchip state = {.chip_id = chip};
+	int err = vm_ioctl(vm, KVM_GET_IRQCHIP, &state);
+
+	if (err)
+		return err;
+	state.chip.pic.irq_base = first;
+	return vm_ioctl(vm, KVM_SET_IRQCHIP, &state);
+}
+
+int kvm_vm_set_pic_vectors(struct kvm_vm *vm, uint8_t first, uint8_t second)
+{
+	int err = set_pic_vectors(vm, KVM_IRQCHIP_PIC_MASTER, first);
+
+	return err ? err : set_pic_vectors(vm, KVM_IRQCHIP_PIC_SLAVE, second);
+}
+
 int kvm_vm_create_pit(struct kvm_vm *vm)
 {
 	/* The dummy speaker keeps port 0x61, which guests calibrate their TSC with, in the kernel too. */

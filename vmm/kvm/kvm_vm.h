@@ -26,6 +26,9 @@ int kvm_vm_set_real_mode_pages(struct kvm_vm *vm, uint64_t identity_gpa, uint64_
 int kvm_vm_create_irqchip(struct kvm_vm *vm);
 int kvm_vm_create_pit(struct kvm_vm *vm);
 
+/* Which vectors the two PICs begin at; behind kvm_vm_create_irqchip(). */
+int kvm_vm_set_pic_vectors(struct kvm_vm *vm, uint8_t first, uint8_t second);
+
 /* Sets the level of a GSI; any thread. */
 int kvm_vm_irq_line(const struct kvm_vm *vm, unsigned gsi, bool level);
 

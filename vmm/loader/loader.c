@@ -20,7 +20,7 @@
 #include "x86/page_tables.h"
 #include "x86/pvh.h"
 
-bool boot_protocol_wants_pit(enum boot_protocol protocol)
+bool boot_protocol_wants_pc(enum boot_protocol protocol)
 {
 	return protocol == PROTOCOL_MULTIBOOT || protocol == PROTOCOL_FLAT;
 }

@@ -15,8 +15,8 @@ struct error;
 struct guest_memory;
 struct image;
 
-/* Whether kernels of that protocol expect a PC's timer, an i8254. */
-bool boot_protocol_wants_pit(enum boot_protocol protocol);
+/* Whether kernels of that protocol expect what a PC's BIOS leaves them: an i8254, and the i8259s' vectors. */
+bool boot_protocol_wants_pc(enum boot_protocol protocol);
 
 /*
  * Finds out what a file is, and checks all that it says of itself; needs no guest. One that fits several

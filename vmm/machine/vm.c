@@ -219,10 +219,12 @@ static int init_kvm(struct lodge_vm *vm, struct error *error)
 
 static int init_irqchip(struct lodge_vm *vm, struct error *error)
 {
-	bool pit = vm->config.pit || boot_protocol_wants_pit(vm->kernel_plan.protocol);
+	bool pc = boot_protocol_wants_pc(vm->kernel_plan.protocol);
 	int err = kvm_vm_create_irqchip(&vm->kvm);
 
-	if (!err && pit)
+	if (!err && pc)
+		err = kvm_vm_set_pic_vectors(&vm->kvm, PIC_VECTORS, PIC_SECOND_VECTORS);
+	if (!err && (pc || vm->config.pit))
 		err = kvm_vm_create_pit(&vm->kvm);
 	if (err)
 		return error_set(error, ERROR_HOST, err, "interrupt controllers: %s", strerror(-err));

@@ -114,6 +114,10 @@ static_assert(PC_TESTDEV_MMIO_BASE + PC_TESTDEV_MMIO_SIZE <= KVM_IDENTITY_BASE, 
 static_assert(KVM_IDENTITY_BASE + 0x1000 <= KVM_TSS_BASE, "identity page");
 static_assert(VIRTIO_MMIO_IRQ + VIRTIO_MMIO_SLOTS <= IOAPIC_PINS, "IOAPIC pins");
 
+/* Where a PC's BIOS leaves the two i8259s' vectors: those are kernels' first ones, exceptions or not. */
+#define PIC_VECTORS        0x08
+#define PIC_SECOND_VECTORS 0x70
+
 /* I/O ports, where a PC has them. */
 #define I8042_DATA_PORT     0x60u
 #define I8042_COMMAND_PORT  0x64u
