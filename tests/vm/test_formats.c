@@ -112,7 +112,7 @@ GUEST_CODE(flat, ".code16",
 	"out %al, $0x43\n in $0x40, %al\n in $0x40, %al\n mov %al, %cl\n"
 	CHECK_EQ(9, "b $0, %cl")                             /* a PIT */
 	"xor %bx, %bx\n mov %bx, %es\n"
-	"movw $(4f - flat_start), %es:0x20\n mov %cs, %es:0x22\n"
+	"movw $(4f - flat_code), %es:0x20\n mov %cs, %es:0x22\n"
 	"sti\n hlt\n cli\n"
 	CHECK_EQ(10, " $1, %bx")                             /* its interrupt has vector 8, as from a BIOS */
 	LEAVE
