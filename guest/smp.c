@@ -20,7 +20,8 @@
 #define START_US  2000000
 #define ANSWER_US 1000000
 
-extern const char smp_trampoline[], smp_trampoline_end[]; /* smp_entry.S */
+extern const char smp_trampoline[]; /* smp_entry.S */
+extern const uint64_t smp_trampoline_size;
 
 struct smp_cpu smp_cpus[SMP_CPUS_MAX];
 static uint32_t boot_id;
@@ -104,7 +105,7 @@ void smp_start(void)
 	trap_set_handler(VECTOR_PING, answer_ping, NULL);
 	trap_set_handler(VECTOR_PONG, take_pong, NULL);
 	trap_set_handler(VECTOR_COUNT, count_me, NULL);
-	memcpy((void *)(uintptr_t)TRAMPOLINE, smp_trampoline, (size_t)(smp_trampoline_end - smp_trampoline));
+	memcpy((void *)(uintptr_t)TRAMPOLINE, smp_trampoline, smp_trampoline_size);
 	/* The 10 ms that hardware wants between INIT and SIPI are for real boards: a virtual CPU resets at once. */
 	for (uint32_t id = 0; id < cpus_wanted(); id++) {
 		if (id != boot_id)

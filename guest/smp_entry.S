@@ -14,7 +14,7 @@
 #define STACK_BITS 12 /* 4 KiB each: interrupt handlers only */
 
 	.section .rodata
-	.globl smp_trampoline, smp_trampoline_end
+	.globl smp_trampoline, smp_trampoline_size
 	.code16
 smp_trampoline:
 	cli
@@ -36,7 +36,10 @@ smp_trampoline:
 	.balign 4
 1:	.word gdt_limit
 	.long gdt
-smp_trampoline_end:
+2:
+	.balign 8
+smp_trampoline_size:
+	.quad 2b - smp_trampoline
 
 	.text
 	.code64
