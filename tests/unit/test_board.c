@@ -138,6 +138,7 @@ static const struct {
 	{0x510, 2, "fw-cfg", -1},
 	{0x600, 2, "power", -1},
 	{0xcf9, 1, "reset", -1},
+	{0x8900, 1, "bochs-power", -1},
 };
 
 START_TEST(every_chip_is_at_its_ports)

@@ -1,7 +1,8 @@
-/* The devices of a page each: debug-exit, pvpanic, the ACPI sleep registers, reset control. */
+/* The devices of a page each: debug-exit, Bochs's power-off port, pvpanic, the ACPI sleep registers, reset control. */
 #include "suites.h"
 
 #include "devices/acpi_sleep.h"
+#include "devices/bochs_power.h"
 #include "devices/debug_exit.h"
 #include "devices/pvpanic.h"
 #include "devices/reset_control.h"
@@ -182,11 +183,52 @@ START_TEST(reset_control_reads_back_bits_1_and_3)
 }
 END_TEST
 
+static const struct {
+	const char *text;
+	bool off;
+} bochs_texts[] = {
+	{"Shutdown", true},
+	{"Shutdow", false},
+	{"shutdown", false},
+	{"Shut", false},
+	{"hutdown", false},
+	{"ShutShutdown", true},
+	{"SShutdown", true},
+	{"Shut down", false},
+	{"ShutdowS", false},
+	{"XYZShutdown", true},
+};
+
+START_TEST(bochs_port_powers_off_for_its_word_alone)
+{
+	struct asked asked = {0};
+	struct bochs_power_config config = {.power = {note_power, &asked}};
+	struct bochs_power port;
+	const char *c;
+
+	bochs_power_init(&port, &config);
+	for (c = bochs_texts[_i].text; *c; c++) {
+		ck_assert_uint_eq(asked.count, 0);
+		bochs_power_ops.write(&port, 0, 1, (uint8_t)*c);
+	}
+	if (bochs_texts[_i].off)
+		check_asked(&asked, POWER_OFF, 0);
+	ck_assert_uint_eq(asked.count, 0);
+	ck_assert_uint_eq(bochs_power_ops.read(&port, 0, 1), UINT64_MAX);
+	/* A run that goes on all the same can ask again. */
+	for (c = "Shutdown"; *c; c++)
+		bochs_power_ops.write(&port, 0, 1, (uint8_t)*c);
+	check_asked(&asked, POWER_OFF, 0);
+	bochs_power_fini(&port);
+}
+END_TEST
+
 START_TEST(registers_of_a_byte_take_bytes_alone)
 {
 	ck_assert_uint_eq(pvpanic_ops.sizes, 1);
 	ck_assert_uint_eq(acpi_sleep_ops.sizes, 1);
 	ck_assert_uint_eq(reset_control_ops.sizes, 1);
+	ck_assert_uint_eq(bochs_power_ops.sizes, 1);
 	ck_assert_uint_eq(debug_exit_ops.sizes, 1 | 2 | 4);
 }
 END_TEST
@@ -204,6 +246,8 @@ Suite *small_devices_suite(void)
 	tcase_add_test(tcase, acpi_sleep_status_never_wakes_and_takes_no_command);
 	tcase_add_test(tcase, reset_control_resets_when_bit_2_rises);
 	tcase_add_test(tcase, reset_control_reads_back_bits_1_and_3);
+	tcase_add_loop_test(tcase, bochs_port_powers_off_for_its_word_alone, 0,
+		(int)(sizeof(bochs_texts) / sizeof(bochs_texts[0])));
 	tcase_add_test(tcase, registers_of_a_byte_take_bytes_alone);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -102,6 +102,16 @@ static int fit_reset_control(
 	return 0;
 }
 
+static int fit_bochs_power(
+	struct board *board, const struct board_config *config, const struct board_row *row)
+{
+	const struct bochs_power_config port = {.power = config->power};
+
+	(void)row;
+	bochs_power_init(&board->bochs_power, &port);
+	return 0;
+}
+
 static void flush_page(const void *ctx, uint64_t gpa)
 {
 	const struct guest_memory *mem = ctx;
@@ -188,6 +198,8 @@ static const struct board_row board_rows[] = {
 		&acpi_sleep_ops, DEVICE(acpi_sleep), fit_acpi_sleep},
 	{"reset", "lodge,reset-control", HW_PIO, RESET_CONTROL_PORT, RESET_CONTROL_SIZE, NO_IRQ,
 		&reset_control_ops, DEVICE(reset_control), fit_reset_control},
+	{"bochs-power", "bochs,power", HW_PIO, BOCHS_POWER_PORT, BOCHS_POWER_SIZE, NO_IRQ,
+		&bochs_power_ops, DEVICE(bochs_power), fit_bochs_power},
 	{"pc-testdev", "qemu,pc-testdev", HW_PIO, PC_TESTDEV_PORT, PC_TESTDEV_SIZE, NO_IRQ,
 		&pc_testdev_register_ops, DEVICE(pc_testdev), fit_pc_testdev},
 	{"pc-testdev", NULL, HW_PIO, PC_TESTDEV_IRQ_PORT, PC_TESTDEV_IRQ_SIZE, NO_IRQ,
@@ -252,6 +264,7 @@ void board_fini(struct board *board)
 		doorbell_fini(&slot->doorbell);
 	}
 	pc_testdev_fini(&board->pc_testdev);
+	bochs_power_fini(&board->bochs_power);
 	reset_control_fini(&board->reset_control);
 	acpi_sleep_fini(&board->acpi_sleep);
 	fwcfg_fini(&board->fwcfg);

@@ -13,6 +13,7 @@
 #include "bus/irq.h"
 #include "bus/power.h"
 #include "devices/acpi_sleep.h"
+#include "devices/bochs_power.h"
 #include "devices/debug_exit.h"
 #include "devices/fwcfg.h"
 #include "devices/i8042.h"
@@ -70,6 +71,7 @@ struct board {
 	struct pc_testdev pc_testdev;
 	struct acpi_sleep acpi_sleep;
 	struct reset_control reset_control;
+	struct bochs_power bochs_power;
 	struct board_slot slots[VIRTIO_MMIO_SLOTS];
 	unsigned slot_count;
 

@@ -141,6 +141,8 @@ static_assert(VIRTIO_MMIO_IRQ + VIRTIO_MMIO_SLOTS <= IOAPIC_PINS, "IOAPIC pins")
 #define RESET_CONTROL_SIZE  1u
 #define PC_TESTDEV_IRQ_PORT 0x2000u /* a port an IOAPIC pin */
 #define PC_TESTDEV_IRQ_SIZE IOAPIC_PINS
+#define BOCHS_POWER_PORT    0x8900u
+#define BOCHS_POWER_SIZE    1u
 
 static_assert(RTC_PORT + RTC_SIZE <= PC_TESTDEV_PORT, "RTC");
 static_assert(PC_TESTDEV_PORT + PC_TESTDEV_SIZE <= DEBUG_EXIT_PORT, "pc-testdev");
@@ -150,3 +152,4 @@ static_assert(PVPANIC_PORT + PVPANIC_SIZE <= FWCFG_PORT, "pvpanic");
 static_assert(FWCFG_PORT + FWCFG_SIZE <= ACPI_SLEEP_PORT, "fw_cfg");
 static_assert(ACPI_SLEEP_PORT + ACPI_SLEEP_SIZE <= RESET_CONTROL_PORT, "ACPI sleep");
 static_assert(RESET_CONTROL_PORT + RESET_CONTROL_SIZE <= PC_TESTDEV_IRQ_PORT, "reset control");
+static_assert(PC_TESTDEV_IRQ_PORT + PC_TESTDEV_IRQ_SIZE <= BOCHS_POWER_PORT, "pc-testdev's lines");
