@@ -437,7 +437,7 @@ START_TEST(file_cut_anywhere_is_refused)
 }
 END_TEST
 
-START_TEST(random_damage_never_crashes_and_never_leaves_guest_memory)
+START_TEST(random_damage_never_leaves_guest_memory)
 {
 	uint8_t good[sizeof(file)];
 	unsigned refused = 0, loaded = 0;
@@ -494,8 +494,7 @@ Suite *multiboot_suite(void)
 	tcase_add_test(tcase, wrong_checksum_is_no_header);
 	tcase_add_test(tcase, multiboot_2_is_told_from_multiboot_1);
 	tcase_add_test(tcase, file_cut_anywhere_is_refused);
-	tcase_add_loop_test(tcase, random_damage_never_crashes_and_never_leaves_guest_memory, 0, 1);
-	tcase_add_loop_test(tcase, random_damage_never_crashes_and_never_leaves_guest_memory, 32, 33);
-	tcase_add_loop_test(tcase, random_damage_never_crashes_and_never_leaves_guest_memory, 64, 65);
+	for (int bits = 0; bits <= 64; bits += 32)
+		tcase_add_loop_test(tcase, random_damage_never_leaves_guest_memory, bits, bits + 1);
 	return suite;
 }
