@@ -190,6 +190,14 @@ LODGE_API int lodge_vm_run(struct lodge_vm *vm, struct lodge_result *ret_result)
 /* Ends a run, also one that has not begun. Any thread and signal handlers. */
 LODGE_API void lodge_vm_stop(struct lodge_vm *vm);
 
+/*
+ * Takes every vCPU out of the guest, and returns when the last one is out: 0, or -ESRCH when the VM does not run.
+ * Disk requests that were taken are still finished. resume lets them go on; a timeout runs on all the while. Any
+ * thread but the one in lodge_vm_run().
+ */
+LODGE_API int lodge_vm_pause(struct lodge_vm *vm);
+LODGE_API void lodge_vm_resume(struct lodge_vm *vm);
+
 /* Frees a VM that does not run. NULL is fine. */
 LODGE_API void lodge_vm_free(struct lodge_vm *vm);
 

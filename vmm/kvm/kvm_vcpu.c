@@ -104,6 +104,11 @@ int kvm_vcpu_translate(struct kvm_vcpu *vcpu, uint64_t gva, uint64_t *ret_gpa)
 	return 0;
 }
 
+void kvm_vcpu_tell_paused(struct kvm_vcpu *vcpu)
+{
+	vcpu_ioctl(vcpu, KVM_KVMCLOCK_CTRL, NULL);
+}
+
 int kvm_vcpu_accept_kicks(struct kvm_vcpu *vcpu)
 {
 	/* The kernel's signal set is 8 bytes, the C library's is longer. */

@@ -46,6 +46,9 @@ uint32_t kvm_vcpu_tsc_khz(const struct kvm_vcpu *vcpu);
 /* Guest-virtual to guest-physical, by the vCPU's page tables: 0 or -EFAULT. */
 int kvm_vcpu_translate(struct kvm_vcpu *vcpu, uint64_t gva, uint64_t *ret_gpa);
 
+/* Tells a guest that knows kvmclock that it was paused; others, and a KVM without it, are none the wiser. */
+void kvm_vcpu_tell_paused(struct kvm_vcpu *vcpu);
+
 /*
  * The signal that takes a vCPU out of KVM_RUN. Every thread that runs a vCPU blocks it and calls
  * kvm_vcpu_accept_kicks() once: KVM_RUN alone then lets it in, so that no handler is installed in the

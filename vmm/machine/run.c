@@ -132,12 +132,8 @@ static void start_threads(struct lodge_vm *vm)
 	sigdelset(&blocked, SIGILL);
 	pthread_sigmask(SIG_SETMASK, &blocked, &before);
 	err = io_thread_start(vm);
-	for (i = 0; !err && i < vm->vcpu_count; i++) {
-		struct vcpu *vcpu = &vm->vcpus[i];
-
-		err = -pthread_create(&vcpu->thread, NULL, vcpu_main, vcpu);
-		vcpu->started = !err;
-	}
+	for (i = 0; !err && i < vm->vcpu_count; i++)
+		err = pause_start_vcpu(vm, &vm->vcpus[i]);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (err)
 		vm_fail(vm, "starting a thread: %s", strerror(-err));
@@ -147,6 +143,7 @@ static void stop_threads(struct lodge_vm *vm)
 {
 	unsigned i;
 
+	pause_abandon(vm);
 	for (i = 0; i < vm->vcpu_count; i++) {
 		if (vm->vcpus[i].started)
 			kvm_vcpu_kick(vm->vcpus[i].thread);

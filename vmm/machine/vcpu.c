@@ -195,7 +195,7 @@ void *vcpu_main(void *ctx)
 	if (err)
 		vm_fail(vm, "KVM_SET_SIGNAL_MASK: %s", strerror(-err));
 	/* vm_end() sets the flag before it kicks, and a kick is never lost: the guest runs no further. */
-	while (!atomic_load_explicit(&vm->ending_now, memory_order_acquire)) {
+	while (pause_pass(vcpu), !atomic_load_explicit(&vm->ending_now, memory_order_acquire)) {
 		err = kvm_vcpu_run(&vcpu->kvm);
 		if (!err) {
 			handle_exit(vcpu);
@@ -206,5 +206,6 @@ void *vcpu_main(void *ctx)
 			end_with_registers(vcpu, LODGE_KVM_INTERNAL_ERROR, what);
 		}
 	}
+	pause_end_vcpu(vm);
 	return NULL;
 }

@@ -281,6 +281,8 @@ int lodge_vm_new(const struct lodge_config *config, struct lodge_vm **ret_vm, st
 	vm->config = *config;
 	vm->trace = (struct trace){.topics = config->trace, .fd = config->trace_fd};
 	pthread_mutex_init(&vm->end_lock, NULL);
+	pthread_mutex_init(&vm->gate.lock, NULL);
+	pthread_cond_init(&vm->gate.moved, NULL);
 	vm->setup_at = clock_ns();
 	for (i = 0; i < ARRAY_SIZE(setup_steps); i++) {
 		err = setup_steps[i].init(vm, &error);
@@ -322,6 +324,8 @@ void lodge_vm_free(struct lodge_vm *vm)
 			vm->disks[i].block->ops->close(vm->disks[i].block);
 	}
 	guest_memory_fini(&vm->mem);
+	pthread_cond_destroy(&vm->gate.moved);
+	pthread_mutex_destroy(&vm->gate.lock);
 	pthread_mutex_destroy(&vm->end_lock);
 	free(vm);
 }

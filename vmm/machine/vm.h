@@ -9,6 +9,7 @@
  *   run.c        its threads, and how a run ends
  *   vcpu.c       the thread of a vCPU, and the table of exits
  *   io_thread.c  the thread of the virtqueues
+ *   pause.c      the gate between two KVM_RUNs
  *   result.c     what the guest did, for the caller
  */
 #pragma once
@@ -77,6 +78,16 @@ struct ending {
 	struct lodge_registers registers;
 };
 
+/* Where vCPU threads wait while the VM is paused. */
+struct gate {
+	pthread_mutex_t lock; /* guards the rest, and vcpu.started and .thread; no other is taken below it */
+	pthread_cond_t moved; /* any of it has changed */
+	unsigned vcpus;       /* threads that have not ended */
+	unsigned waiting;     /* those of them that wait at the gate */
+	bool abandoned;       /* the run ends: nothing waits any more */
+	atomic_bool closed;   /* written under the lock, looked at without it before each KVM_RUN */
+};
+
 #define SETUP_PHASES_MAX 10
 
 struct lodge_vm {
@@ -105,6 +116,7 @@ struct lodge_vm {
 	pthread_mutex_t end_lock; /* guards ending and ended; innermost */
 	struct ending ending;
 	bool ended;
+	struct gate gate;
 	atomic_bool ending_now; /* the vCPU threads shall leave */
 	bool ran;
 
@@ -137,6 +149,15 @@ void lines_fini(struct lodge_vm *vm);
 
 /* vcpu.c: the body of a vCPU's thread. */
 void *vcpu_main(void *vcpu);
+
+/*
+ * pause.c: starts a vCPU's thread (0 or -errno); its thread says that it ends; its thread waits while the VM is
+ * paused; and the run ends, so that nobody waits any more.
+ */
+int pause_start_vcpu(struct lodge_vm *vm, struct vcpu *vcpu);
+void pause_end_vcpu(struct lodge_vm *vm);
+void pause_pass(struct vcpu *vcpu);
+void pause_abandon(struct lodge_vm *vm);
 
 /* io_thread.c */
 int io_thread_init(struct lodge_vm *vm);
