@@ -1,6 +1,6 @@
 # The tests. Included by the top Makefile.
 #
-#   check-unit   tests/unit: no KVM, seconds
+#   check-unit   tests/unit and tests/scripts: no KVM, seconds
 #   check-vm     tests/vm: whole VMs, through lodge.h and through the command line; needs /dev/kvm
 #   check-linux  tests/linux: stock Linux kernels, and tests/vm once more, in the svm lane; needs QEMU, no /dev/kvm
 
@@ -46,6 +46,7 @@ bench-linux: $(BUILD)/lodge
 
 .PHONY: check check-unit check-vm
 check-unit: $(BUILD)/tests/check-unit
+	$(Q)tests/scripts/kut.sh
 	$(Q)$<
 
 check-vm: $(BUILD)/tests/check-vm $(BUILD)/lodge
