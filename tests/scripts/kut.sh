@@ -48,6 +48,7 @@ image skip guest-exit 77 "" 'SKIP: no TSX here\r\nSUMMARY: 1 tests, 1 skipped\n'
 image fail guest-exit 3 "" 'FAIL: b\nSUMMARY: 4 tests, 1 unexpected failures\n'
 image code guest-exit 9 "" ''
 image abort guest-exit 127 "" 'Unhandled exception 6 #UD at ip 1\nmore\n'
+image assert guest-exit 127 "" 'x86/s3.c:37: assert failed: facs\n'
 image timeout timeout null "the guest was stopped after 5.000 seconds" ''
 image triple triple-fault null "triple fault on CPU 0, at rip 0x10" ''
 image off poweroff null "" ''
@@ -56,6 +57,7 @@ image off poweroff null "" ''
 
 want_status=1
 want='FAIL abort (aborted: Unhandled exception 6 #UD at ip 1)
+FAIL assert (aborted: x86/s3.c:37: assert failed: facs)
 FAIL code (exit code 4)
 FAIL fail (4 tests, 1 unexpected failures)
 FAIL none (lodge gave no report)
@@ -65,7 +67,7 @@ PASS plain
 SKIP skip (no TSX here)
 FAIL timeout (no end within 5 s)
 FAIL triple (triple fault on CPU 0, at rip 0x10)
-10 tests: 2 passed, 7 failed, 1 skipped'
+11 tests: 2 passed, 8 failed, 1 skipped'
 expect --timeout 5 "$dir/images"
 
 want_status=0
@@ -85,7 +87,7 @@ timeout = 30
 
 [again]
 file = pass.flat
-test_args="-a x*"
+test_args="-a x* `date`"
 extra_params = -m 4g -machine pit=off
 
 [default]
@@ -128,7 +130,7 @@ expect --cfg "$dir/cfg" "$dir/images"
 head='run --debug-exit qemu --device pc-testdev --timeout'
 got=$(sed "s|$dir/||g" "$dir/calls")
 want="$head 30 --report logs/first.json -c 3 -m 2048M --append one two images/pass.flat
-$head 90 --report logs/again.json -c 1 -m 4G --append -a x* images/pass.flat
+$head 90 --report logs/again.json -c 1 -m 4G --append -a x* \`date\` images/pass.flat
 $head 90 --report logs/default.json -c 1 -m 128M --append  images/plain.flat
 $head 90 --report logs/last.json -c 1 -m 128M --append  images/fail.flat"
 checks=$((checks + 1))
