@@ -111,6 +111,7 @@ struct lodge_config {
 	bool qemu_debug_exit; /* the debug-exit port reports (code << 1) | 1, as QEMU's does */
 	bool pc_testdev;      /* QEMU's pc-testdev, which kvm-unit-tests wants */
 	bool pit;             /* an i8254 timer; multiboot and flat kernels have one anyway */
+	bool no_acpi;         /* no ACPI tables: kernels find the machine by FDT or MP table */
 	bool overcommit;      /* allow more memory than the host has */
 	unsigned trace;       /* LODGE_TRACE_..., or-ed together */
 	int trace_fd;

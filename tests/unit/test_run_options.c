@@ -81,7 +81,7 @@ START_TEST(every_option_reaches_the_configuration)
 {
 	expect_parsed(
 		"-m 1G -c 4 --append=quiet --initrd rd.img --report r.json --timeout 2.5 "
-		"--on-reset restart --debug-exit qemu --format flat --pit --overcommit --device pc-testdev "
+		"--on-reset restart --debug-exit qemu --format flat --pit --no-acpi --overcommit --device pc-testdev "
 		"--trace pio,exit "
 		"--kvm-device /dev/other -v k.elf --console none");
 	ck_assert_uint_eq(options.config.memory, GIB(1));
@@ -94,6 +94,7 @@ START_TEST(every_option_reaches_the_configuration)
 	ck_assert(options.config.qemu_debug_exit);
 	ck_assert_int_eq(options.config.format, LODGE_FORMAT_FLAT);
 	ck_assert(options.config.pit);
+	ck_assert(options.config.no_acpi);
 	ck_assert(options.config.overcommit);
 	ck_assert(options.config.pc_testdev);
 	ck_assert_uint_eq(options.config.trace, LODGE_TRACE_PIO | LODGE_TRACE_EXIT);

@@ -62,6 +62,21 @@ START_TEST(all_cpus_start_and_answer)
 }
 END_TEST
 
+START_TEST(acpi_is_there_unless_it_is_not_wanted)
+{
+	/* mov eax,[0xe0000]; cmp eax,"RSD "; sete al; inc al; out 0xf4,al */
+	static const uint8_t find_rsdp[] = {0xa1, 0x00, 0x00, 0x0e, 0x00, 0x3d, 'R', 'S', 'D', ' ', 0x0f,
+		0x94, 0xc0, 0xfe, 0xc0, 0xe6, 0xf4, 0xf4};
+
+	elf_write_pvh("rsdp.elf", find_rsdp, sizeof(find_rsdp));
+	guest_init(&guest, NULL);
+	guest.config.kernel = "rsdp.elf";
+	ck_assert_int_eq(guest_run(&guest), 2);
+	guest.config.no_acpi = true;
+	ck_assert_int_eq(guest_run(&guest), 1);
+}
+END_TEST
+
 START_TEST(a_pit_is_there_when_asked_for)
 {
 	/*
@@ -168,6 +183,7 @@ Suite *machine_suite(void)
 		sizeof(memory_sizes) / sizeof(memory_sizes[0]));
 	tcase_add_test(tcase, guest_memory_is_only_reserved);
 	tcase_add_loop_test(tcase, all_cpus_start_and_answer, 0, sizeof(cpu_counts) / sizeof(cpu_counts[0]));
+	tcase_add_test(tcase, acpi_is_there_unless_it_is_not_wanted);
 	tcase_add_test(tcase, a_pit_is_there_when_asked_for);
 	tcase_add_test(tcase, msrs_are_as_firmware_leaves_them);
 	tcase_add_test(tcase, the_tsc_rate_is_told_where_it_is_constant);

@@ -220,6 +220,14 @@ static int set_pit(void *target, const char *value, struct error *error)
 	return 0;
 }
 
+static int set_no_acpi(void *target, const char *value, struct error *error)
+{
+	(void)value;
+	(void)error;
+	((struct run_options *)target)->config.no_acpi = true;
+	return 0;
+}
+
 static int set_overcommit(void *target, const char *value, struct error *error)
 {
 	(void)value;
@@ -278,6 +286,7 @@ const struct option_row run_option_rows[] = {
 		set_debug_exit},
 	{"device", 0, "NAME", "add a device: pc-testdev, QEMU's, for kvm-unit-tests", set_device},
 	{"pit", 0, NULL, "add an i8254 timer; multiboot and flat kernels have one", set_pit},
+	{"no-acpi", 0, NULL, "no ACPI tables: the kernel finds the machine by FDT or MP table", set_no_acpi},
 	{"overcommit", 0, NULL, "allow more guest memory than the host has", set_overcommit},
 	{"trace", 0, "TOPICS", "a line an event on stderr: pio,mmio,irq,virtio,exit or all", set_trace},
 	{"kvm-device", 0, "FILE", "KVM's device; default /dev/kvm", set_kvm_device},

@@ -74,15 +74,19 @@ static int build_tables(struct lodge_vm *vm, struct boot_data *data, struct erro
 		.device_count = vm->board.device_count,
 		.cpus = vm->config.cpus,
 	};
-	int err = acpi_build(&acpi, guest_memory_at(&vm->mem, ACPI_BASE, ACPI_SIZE), ACPI_SIZE, ACPI_BASE);
+	int err = 0;
 
+	if (!vm->config.no_acpi) {
+		err = acpi_build(
+			&acpi, guest_memory_at(&vm->mem, ACPI_BASE, ACPI_SIZE), ACPI_SIZE, ACPI_BASE);
+		data->rsdp = ACPI_BASE;
+	}
 	if (!err)
 		err = mptable_build(&mptable, guest_memory_at(&vm->mem, MPTABLE_BASE, MPTABLE_SIZE),
 			MPTABLE_SIZE, MPTABLE_BASE);
 	if (err)
 		return error_set(error, ERROR_VMM, err, "ACPI and MP tables: %s", strerror(-err));
 	reset_vector_build(guest_memory_at(&vm->mem, RESET_VECTOR_BASE, RESET_VECTOR_SIZE));
-	data->rsdp = ACPI_BASE;
 	return 0;
 }
 
