@@ -116,8 +116,8 @@ static void flush_page(const void *ctx, uint64_t gpa)
 {
 	const struct guest_memory *mem = ctx;
 
-	guest_memory_flush_page(
-		mem, gpa); /* an address without memory is the guest's mistake: nothing to flush */
+	/* An address without memory is the guest's mistake: there is nothing to flush. */
+	guest_memory_flush_page(mem, gpa);
 }
 
 static int fit_pc_testdev(struct board *board, const struct board_config *config, const struct board_row *row)

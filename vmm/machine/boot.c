@@ -107,6 +107,5 @@ int boot_load(struct lodge_vm *vm, struct boot_state *ret_state, struct error *e
 	boot_close(vm);
 	if (err)
 		return err;
-	vm->kernel_format = kernel->format;
 	return loader_write_boot_data(&data, kernel, &vm->mem, ret_state, error);
 }

@@ -30,16 +30,6 @@ static void set_virtio(void *ctx, bool level)
 	eventfd_write(line->irqfd, 1);
 }
 
-struct irq_line lines_get(void *ctx, unsigned pin)
-{
-	struct lodge_vm *vm = ctx;
-	struct pin_line *line = &vm->lines[pin];
-
-	line->vm = vm;
-	line->pin = pin;
-	return (struct irq_line){.set = pin < VIRTIO_MMIO_IRQ ? set_level : set_virtio, .ctx = line};
-}
-
 struct irq_line lines_get_level(void *ctx, unsigned pin)
 {
 	struct lodge_vm *vm = ctx;
@@ -48,6 +38,15 @@ struct irq_line lines_get_level(void *ctx, unsigned pin)
 	line->vm = vm;
 	line->pin = pin;
 	return (struct irq_line){.set = set_level, .ctx = line};
+}
+
+struct irq_line lines_get(void *ctx, unsigned pin)
+{
+	struct irq_line line = lines_get_level(ctx, pin);
+
+	if (pin >= VIRTIO_MMIO_IRQ)
+		line.set = set_virtio;
+	return line;
 }
 
 /* Slot n's line has pin VIRTIO_MMIO_IRQ + n, as wired in board.c. */

@@ -83,7 +83,7 @@ void result_fill(struct lodge_vm *vm, struct lodge_result *ret_result)
 		.has_registers = vm->ending.has_registers,
 		.registers = vm->ending.registers,
 		.peak_rss = peak_rss(),
-		.kernel_format = vm->kernel_format,
+		.kernel_format = vm->kernel_plan.format,
 	};
 	unsigned i;
 

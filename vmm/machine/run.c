@@ -164,11 +164,10 @@ static void drain_console(struct lodge_vm *vm)
 		cut_short ? -1 : vm->stop_source.fd,
 		cut_short ? -1 : vm->config.stop_fd,
 	};
-	uint64_t left_ms = DRAIN_GRACE_MS;
 	int timeout_ms = cut_short ? DRAIN_GRACE_MS : -1, err;
 
 	if (!cut_short && vm->config.timeout_ms) {
-		uint64_t gone_ms = (clock_ns() - vm->started_at) / 1000000;
+		uint64_t gone_ms = (clock_ns() - vm->started_at) / 1000000, left_ms;
 
 		left_ms = vm->config.timeout_ms > gone_ms ? vm->config.timeout_ms - gone_ms : 0;
 		timeout_ms = (int)MIN(left_ms, (uint64_t)INT32_MAX);

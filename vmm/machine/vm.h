@@ -103,7 +103,6 @@ struct lodge_vm {
 	struct board board;
 	struct vcpu *vcpus; /* config.cpus of them */
 	unsigned vcpu_count;
-	const char *kernel_format;
 
 	/* The caller's thread runs this loop: console, timeout, stop. */
 	struct event_loop loop;
