@@ -56,6 +56,7 @@ static const struct option_row rows[] = {
 	{"report", 0, "FILE", "where to\nand a second line", set_report},
 	{"reset-with-a-name-of-some-length", 0, NULL, "what", set_reset},
 	{"verbose", 'v', NULL, "say more", set_verbose},
+	{0},
 };
 
 #define ARGUMENTS_MAX 8
@@ -75,7 +76,7 @@ static int parse(const char *const arguments[ARGUMENTS_MAX])
 	argv[argc] = NULL;
 	memset(&target, 0, sizeof(target));
 	operand = -1;
-	return options_parse(rows, ARRAY_SIZE(rows), argc, argv, &target, &operand, &error);
+	return options_parse(rows, argc, argv, &target, &operand, &error);
 }
 
 static void teardown(void)
@@ -191,7 +192,7 @@ START_TEST(help_shows_every_row_aligned)
 	ck_assert_int_eq(pipe(fds), 0);
 	fflush(stdout);
 	dup2(fds[1], STDOUT_FILENO);
-	options_print(rows, ARRAY_SIZE(rows));
+	options_print(rows);
 	fflush(stdout);
 	dup2(saved, STDOUT_FILENO);
 	len = read(fds[0], text, sizeof(text) - 1);

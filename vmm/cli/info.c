@@ -18,14 +18,8 @@ static int set_kvm_device(void *target, const char *value, struct error *error)
 
 static const struct option_row rows[] = {
 	{"kvm-device", 0, "FILE", "KVM's device; default /dev/kvm", set_kvm_device},
+	{0},
 };
-
-static void print_help(void)
-{
-	printf("Usage: lodge info [OPTION]...\n\n"
-	       "Tells what this host's KVM offers, and what lodge uses of it.\n\n");
-	options_print(rows, ARRAY_SIZE(rows));
-}
 
 static void print_host(const char *device, const struct lodge_host *host)
 {
@@ -48,28 +42,28 @@ static void print_host(const char *device, const struct lodge_host *host)
 	}
 }
 
-int command_info(int argc, char **argv)
+static int run_info(const struct command *command, int argc, char **argv)
 {
 	const char *device = "/dev/kvm";
-	struct lodge_error host_error;
+	struct lodge_error error;
 	struct lodge_host host;
-	struct error error;
-	int operand, err = options_parse(rows, ARRAY_SIZE(rows), argc, argv, &device, &operand, &error);
+	int operand, status;
 
-	if (err == OPTIONS_HELP) {
-		print_help();
-		return 0;
-	}
-	if (!err && operand < argc)
-		err = error_set(&error, ERROR_USAGE, -1, "'%s': info takes no operands", argv[operand]);
-	if (err) {
+	if (!command_parse(command, argc, argv, &device, &operand, &status))
+		return status;
+	if (lodge_host_probe(device, &host, &error)) {
 		print_error("info", error.text);
-		return error.kind;
-	}
-	if (lodge_host_probe(device, &host, &host_error)) {
-		print_error("info", host_error.text);
-		return host_error.status;
+		return error.status;
 	}
 	print_host(device, &host);
 	return 0;
 }
+
+const struct command info_command = {
+	.name = "info",
+	.operands = "",
+	.help = "what this host's KVM offers, and what lodge uses of it",
+	.about = "Tells what this host's KVM offers, and what lodge uses of it.\n",
+	.rows = rows,
+	.run = run_info,
+};

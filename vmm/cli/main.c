@@ -11,50 +11,56 @@
 #include "lodge.h"
 #include "util/bytes.h"
 
-static const struct {
-	const char *name;
-	const char *help;
-	int (*run)(int argc, char **argv);
-} commands[] = {
-	{"run", "boot a guest", command_run},
-	{"info", "what this host's KVM offers, and what lodge uses of it", command_info},
-	{"version", "print the version", command_version},
-	{"help", "print this text", command_help},
+const struct command *const commands[] = {
+	&run_command,
+	&info_command,
+	&version_command,
+	&help_command,
+	NULL,
 };
 
-int command_help(int argc, char **argv)
+static int run_help(const struct command *command, int argc, char **argv)
 {
-	unsigned i;
+	const struct command *const *at;
+	int operand, status;
 
-	(void)argc;
-	(void)argv;
+	if (!command_parse(command, argc, argv, NULL, &operand, &status))
+		return status;
 	printf("Usage: lodge COMMAND [ARGUMENT]...\n\n"
 	       "Runs virtual machines on Linux KVM.\n\n");
-	for (i = 0; i < ARRAY_SIZE(commands); i++)
-		printf("  %-10s %s\n", commands[i].name, commands[i].help);
+	for (at = commands; *at; at++)
+		printf("  %-10s %s\n", (*at)->name, (*at)->help);
 	printf("\n`lodge COMMAND --help` tells more of each, and lodge(1) all of it.\n");
 	return 0;
 }
 
-int command_version(int argc, char **argv)
-{
-	struct error error;
-	int operand, err = options_parse(NULL, 0, argc, argv, NULL, &operand, &error);
+const struct command help_command = {
+	.name = "help",
+	.operands = "",
+	.help = "print this text",
+	.about = "Lists the commands.\n",
+	.rows = no_options,
+	.run = run_help,
+};
 
-	if (err == OPTIONS_HELP) {
-		printf("Usage: lodge version\n\nPrints lodge's version.\n");
-		return 0;
-	}
-	if (!err && operand < argc)
-		err = error_set(
-			&error, ERROR_USAGE, -EINVAL, "'%s': version takes no operands", argv[operand]);
-	if (err) {
-		print_error("version", error.text);
-		return error.kind;
-	}
+static int run_version(const struct command *command, int argc, char **argv)
+{
+	int operand, status;
+
+	if (!command_parse(command, argc, argv, NULL, &operand, &status))
+		return status;
 	printf("lodge %s\n", lodge_version());
 	return 0;
 }
+
+const struct command version_command = {
+	.name = "version",
+	.operands = "",
+	.help = "print the version",
+	.about = "Prints lodge's version.\n",
+	.rows = no_options,
+	.run = run_version,
+};
 
 /*
  * A caller may close any of the standard descriptors. /dev/null takes their place, so that no disk or socket
@@ -82,15 +88,15 @@ static int finish_stdout(int status)
 static int dispatch(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "help";
-	unsigned i;
+	const struct command *const *at;
 
 	if (!strcmp(name, "--help") || !strcmp(name, "-h"))
 		name = "help";
 	if (!strcmp(name, "--version"))
 		name = "version";
-	for (i = 0; i < ARRAY_SIZE(commands); i++) {
-		if (!strcmp(name, commands[i].name))
-			return commands[i].run(MAX(argc - 1, 1), argc > 1 ? argv + 1 : argv);
+	for (at = commands; *at; at++) {
+		if (!strcmp(name, (*at)->name))
+			return (*at)->run(*at, MAX(argc - 1, 1), argc > 1 ? argv + 1 : argv);
 	}
 	fprintf(stderr, "lodge: '%s' is not a command; see `lodge help`\n", name);
 	return LODGE_STATUS_USAGE;

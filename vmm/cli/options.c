@@ -19,7 +19,7 @@ struct getopt_tables {
 	char shorts[2 * OPTIONS_MAX + 4];
 };
 
-static void build_tables(struct getopt_tables *tables, const struct option_row *rows, unsigned count)
+static void build_tables(struct getopt_tables *tables, const struct option_row *rows)
 {
 	char *shorts = tables->shorts;
 	unsigned i;
@@ -27,7 +27,7 @@ static void build_tables(struct getopt_tables *tables, const struct option_row *
 	memset(tables, 0, sizeof(*tables));
 	*shorts++ = ':'; /* a missing value is told apart from an unknown option */
 	*shorts++ = 'h';
-	for (i = 0; i < count; i++) {
+	for (i = 0; i < OPTIONS_MAX && rows[i].name; i++) {
 		tables->longs[i] = (struct option){
 			.name = rows[i].name,
 			.has_arg = rows[i].argument ? required_argument : no_argument,
@@ -39,29 +39,29 @@ static void build_tables(struct getopt_tables *tables, const struct option_row *
 				*shorts++ = ':';
 		}
 	}
-	tables->longs[count] = (struct option){.name = "help", .val = ROW_HELP};
+	tables->longs[i] = (struct option){.name = "help", .val = ROW_HELP};
 }
 
-static const struct option_row *find_row(const struct option_row *rows, unsigned count, int value)
+static const struct option_row *find_row(const struct option_row *rows, int value)
 {
 	unsigned i;
 
 	if (value >= ROW_BASE)
 		return &rows[value - ROW_BASE];
-	for (i = 0; i < count; i++) {
+	for (i = 0; rows[i].name; i++) {
 		if (rows[i].letter && rows[i].letter == value)
 			return &rows[i];
 	}
 	return NULL;
 }
 
-int options_parse(const struct option_row *rows, unsigned count, int argc, char **argv, void *target,
-	int *ret_operand, struct error *error)
+int options_parse(const struct option_row *rows, int argc, char **argv, void *target, int *ret_operand,
+	struct error *error)
 {
 	struct getopt_tables tables;
 	int value, err;
 
-	build_tables(&tables, rows, count);
+	build_tables(&tables, rows);
 	optind = 0; /* GNU: start over */
 	opterr = 0;
 	while ((value = getopt_long(argc, argv, tables.shorts, tables.longs, NULL)) != -1) {
@@ -73,7 +73,7 @@ int options_parse(const struct option_row *rows, unsigned count, int argc, char 
 			return error_set(
 				error, ERROR_USAGE, -EINVAL, "option '%s' needs a value", argv[optind - 1]);
 		}
-		row = value == '?' ? NULL : find_row(rows, count, value);
+		row = value == '?' ? NULL : find_row(rows, value);
 		if (!row && optopt && optopt < ROW_BASE) {
 			return error_set(error, ERROR_USAGE, -EINVAL, "unknown option '-%c'", optopt);
 		}
@@ -110,11 +110,9 @@ static void print_row(const char *name, char letter, const char *argument, const
 	putchar('\n');
 }
 
-void options_print(const struct option_row *rows, unsigned count)
+void options_print(const struct option_row *rows)
 {
-	unsigned i;
-
-	for (i = 0; i < count; i++)
-		print_row(rows[i].name, rows[i].letter, rows[i].argument, rows[i].help);
+	for (; rows->name; rows++)
+		print_row(rows->name, rows->letter, rows->argument, rows->help);
 	print_row("help", 'h', NULL, "print this text");
 }

@@ -1,12 +1,13 @@
 /*
- * Options as a table: one row an option. The parser, the help text and the checks are all driven by it.
+ * Options as a table: one row an option, and one without a name at its end. The parser, the help text and the
+ * shells' completion are all driven by it.
  */
 #pragma once
 
 #include "util/error.h"
 
 struct option_row {
-	const char *name;     /* the long name, without its dashes */
+	const char *name;     /* the long name, without its dashes; NULL: the end */
 	char letter;          /* the short name, or 0 */
 	const char *argument; /* what the help calls its value; NULL: it takes none */
 	const char *help;     /* what it does; a second line follows a newline */
@@ -20,8 +21,8 @@ struct option_row {
  * OPTIONS_HELP. 0, OPTIONS_HELP, or -EINVAL and *error (ERROR_USAGE).
  */
 #define OPTIONS_HELP 1
-int options_parse(const struct option_row *rows, unsigned count, int argc, char **argv, void *target,
-	int *ret_operand, struct error *error);
+int options_parse(const struct option_row *rows, int argc, char **argv, void *target, int *ret_operand,
+	struct error *error);
 
 /* Prints the table as the body of a help text to stdout. */
-void options_print(const struct option_row *rows, unsigned count);
+void options_print(const struct option_row *rows);

@@ -20,17 +20,6 @@ struct run {
 	int console_fd; /* --console file=, -1: none */
 };
 
-static void print_help(void)
-{
-	printf("Usage: lodge run [OPTION]... [KERNEL]\n\n"
-	       "Boots KERNEL: a bzImage, an ELF file (PVH, multiboot 1, 64-bit entry) or a multiboot 1\n"
-	       "kernel; without one, lodger, the kernel that is built in.\n"
-	       "Its console is this terminal; Ctrl-A x stops it, Ctrl-A a sends a Ctrl-A.\n\n");
-	options_print(run_option_rows, run_option_count);
-	printf("\nThe exit status is the guest's: 0 after a power-off, 1 to 99 as it chose; from 100 on\n"
-	       "it tells what else ended the run. See lodge(1).\n");
-}
-
 static int open_output(const char *option, const char *path, int *ret_fd)
 {
 	char text[512];
@@ -164,20 +153,19 @@ static void run_to_end(struct run *run, struct lodge_result *result)
 	} while (again);
 }
 
-int command_run(int argc, char **argv)
+static int run_run(const struct command *command, int argc, char **argv)
 {
 	struct run run = {.report_fd = -1, .console_fd = -1};
 	struct lodge_result result = {0};
 	struct error error;
-	int err = run_options_parse(&run.options, argc, argv, &error), status;
+	int err = run_options_parse(&run.options, argc, argv, &error), status = 0;
 
 	if (err == OPTIONS_HELP) {
-		print_help();
-		status = 0;
+		command_print_help(command);
 		goto done;
 	}
 	if (err) {
-		print_error("run", error.text);
+		print_error(command->name, error.text);
 		status = error.kind;
 		goto done;
 	}
@@ -197,3 +185,17 @@ done:
 	run_options_free(&run.options);
 	return status;
 }
+
+const struct command run_command = {
+	.name = "run",
+	.operands = "[KERNEL]",
+	.operands_max = 1,
+	.help = "boot a guest",
+	.about = "Boots KERNEL: a bzImage, an ELF file (PVH, multiboot 1, 64-bit entry) or a multiboot 1\n"
+		 "kernel; without one, lodger, the kernel that is built in.\n"
+		 "Its console is this terminal; Ctrl-A x stops it, Ctrl-A a sends a Ctrl-A.\n",
+	.after = "The exit status is the guest's: 0 after a power-off, 1 to 99 as it chose; from 100 on\n"
+		 "it tells what else ended the run. See lodge(1).\n",
+	.rows = run_option_rows,
+	.run = run_run,
+};

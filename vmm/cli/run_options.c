@@ -291,8 +291,8 @@ const struct option_row run_option_rows[] = {
 	{"trace", 0, "TOPICS", "a line an event on stderr: pio,mmio,irq,virtio,exit or all", set_trace},
 	{"kvm-device", 0, "FILE", "KVM's device; default /dev/kvm", set_kvm_device},
 	{"verbose", 'v', NULL, "say on stderr what kind of kernel ran, and how it ended", set_verbose},
+	{0},
 };
-const unsigned run_option_count = ARRAY_SIZE(run_option_rows);
 
 int run_options_parse(struct run_options *options, int argc, char **argv, struct error *error)
 {
@@ -300,7 +300,7 @@ int run_options_parse(struct run_options *options, int argc, char **argv, struct
 
 	*options = (struct run_options){0};
 	lodge_config_init(&options->config);
-	err = options_parse(run_option_rows, run_option_count, argc, argv, options, &operand, error);
+	err = options_parse(run_option_rows, argc, argv, options, &operand, error);
 	if (err)
 		return err;
 	if (argc - operand > 1) {

@@ -22,7 +22,6 @@ struct run_options {
 };
 
 extern const struct option_row run_option_rows[];
-extern const unsigned run_option_count;
 
 /*
  * Parses the arguments of `lodge run` (argv[0] is "run"): 0, OPTIONS_HELP, or -errno and *error
