@@ -9,7 +9,7 @@
 #include "loader/image.h"
 #include "loader/loader.h"
 #include "memory/guest_memory.h"
-#include "unit/random.h"
+#include "unit/damage.h"
 #include "util/bytes.h"
 #include "util/error.h"
 #include "x86/layout.h"
@@ -347,33 +347,31 @@ START_TEST(file_cut_anywhere_is_refused)
 }
 END_TEST
 
+static int load_damaged(size_t size)
+{
+	int err = boot_size(&plain, size);
+
+	if (!err)
+		ck_assert_ptr_nonnull(guest_memory_at(&mem, state.rip, 1));
+	return err;
+}
+
 START_TEST(random_damage_never_crashes_and_never_leaves_guest_memory)
 {
-	uint8_t good[sizeof(file)];
-	unsigned refused = 0, loaded = 0;
-	uint32_t seed = 7;
+	const struct damage damage = {
+		.file = file,
+		.size = file_size,
+		.from = 0x1f1, /* the header */
+		.len = 0x7b,
+		.seed = 7,
+		.rounds = 4000,
+		.load = load_damaged,
+		.error = &error,
+		.refused = 500,
+		.loaded = 200,
+	};
 
-	memcpy(good, file, file_size);
-	for (unsigned round = 0; round < 4000; round++) {
-		unsigned flips = random_next(&seed) % 4 + 1;
-		int err;
-
-		memcpy(file, good, file_size);
-		while (flips--)
-			file[0x1f1 + random_next(&seed) % 0x7b] ^= (uint8_t)(1u << random_next(&seed) % 8);
-		memset(&error, 0, sizeof(error));
-		err = boot_size(
-			&plain, random_next(&seed) % 8 ? file_size : random_next(&seed) % file_size + 1);
-		refused += err < 0;
-		loaded += !err;
-		ck_assert_int_le(err, 0);
-		ck_assert_int_eq(error.kind, err ? ERROR_IMAGE : ERROR_NONE);
-		if (!err)
-			ck_assert_ptr_nonnull(guest_memory_at(&mem, state.rip, 1));
-	}
-	/* Both must happen, or the damage is too light or too heavy to show anything. */
-	ck_assert_uint_gt(refused, 500);
-	ck_assert_uint_gt(loaded, 200);
+	damage_try(&damage);
 }
 END_TEST
 

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "unit/random.h"
+#include "unit/damage.h"
 
 static struct elf_fixture f;
 
@@ -312,34 +312,30 @@ START_TEST(entry_that_no_page_table_maps_is_refused)
 }
 END_TEST
 
-/* Mostly in the headers, where it hurts; ASan and the guards of guest memory are the judges. */
+static int load_damaged(size_t size)
+{
+	int err = elf_fixture_load(&f, size);
+
+	if (!err && f.kernel.has_pvh_entry)
+		ck_assert_ptr_nonnull(elf_fixture_at(&f, f.kernel.pvh_entry));
+	return err;
+}
+
+/* Mostly in the headers, where it hurts. */
 START_TEST(random_damage_never_crashes_and_never_leaves_guest_memory)
 {
-	uint8_t good[FIXTURE_FILE];
-	unsigned refused = 0, loaded = 0;
-	uint32_t seed = 0;
+	struct damage damage = {
+		.file = f.file,
+		.rounds = 4000,
+		.load = load_damaged,
+		.error = &f.error,
+		.refused = 1000,
+		.loaded = 200,
+	};
 
 	build(_i);
-	memcpy(good, f.file, f.size);
-	for (unsigned round = 0; round < 4000; round++) {
-		unsigned flips = random_next(&seed) % 4 + 1;
-		int err;
-
-		memcpy(f.file, good, f.size);
-		while (flips--)
-			f.file[random_next(&seed) % f.size] ^= (uint8_t)(1u << random_next(&seed) % 8);
-		memset(&f.error, 0, sizeof(f.error));
-		err = elf_fixture_load(&f, random_next(&seed) % 8 ? f.size : random_next(&seed) % f.size + 1);
-		refused += err < 0;
-		loaded += !err;
-		ck_assert_int_le(err, 0);
-		ck_assert_int_eq(f.error.kind, err ? ERROR_IMAGE : ERROR_NONE);
-		if (!err && f.kernel.has_pvh_entry)
-			ck_assert_ptr_nonnull(elf_fixture_at(&f, f.kernel.pvh_entry));
-	}
-	/* Both must happen, or the damage is too light or too heavy to show anything. */
-	ck_assert_uint_gt(refused, 1000);
-	ck_assert_uint_gt(loaded, 200);
+	damage.size = damage.len = f.size;
+	damage_try(&damage);
 }
 END_TEST
 

@@ -10,7 +10,7 @@
 #include "loader/image.h"
 #include "loader/loader.h"
 #include "memory/guest_memory.h"
-#include "unit/random.h"
+#include "unit/damage.h"
 #include "util/bytes.h"
 #include "util/error.h"
 #include "x86/layout.h"
@@ -437,35 +437,31 @@ START_TEST(file_cut_anywhere_is_refused)
 }
 END_TEST
 
+static int load_damaged(size_t size)
+{
+	int err = boot_as("m", &plain, size);
+
+	if (!err)
+		ck_assert_ptr_nonnull(guest_memory_at(&mem, state.rip, 1));
+	return err;
+}
+
 START_TEST(random_damage_never_leaves_guest_memory)
 {
-	uint8_t good[sizeof(file)];
-	unsigned refused = 0, loaded = 0;
-	uint32_t seed = 11;
+	struct damage damage = {
+		.file = file,
+		.seed = 11,
+		.rounds = 3000,
+		.load = load_damaged,
+		.error = &error,
+		.refused = 300,
+		.loaded = 100,
+	};
 
 	if (_i)
 		file_size = multiboot_build_elf(_i, "code", 4, file, sizeof(file));
-	memcpy(good, file, file_size);
-	for (unsigned round = 0; round < 3000; round++) {
-		unsigned flips = random_next(&seed) % 4 + 1;
-		int err;
-
-		memcpy(file, good, file_size);
-		while (flips--)
-			file[random_next(&seed) % file_size] ^= (uint8_t)(1u << random_next(&seed) % 8);
-		memset(&error, 0, sizeof(error));
-		err = boot_as(
-			"m", &plain, random_next(&seed) % 8 ? file_size : random_next(&seed) % file_size + 1);
-		refused += err < 0;
-		loaded += !err;
-		ck_assert_int_le(err, 0);
-		ck_assert_int_eq(error.kind, err ? ERROR_IMAGE : ERROR_NONE);
-		if (!err)
-			ck_assert_ptr_nonnull(guest_memory_at(&mem, state.rip, 1));
-	}
-	/* Both must happen, or the damage is too light or too heavy to show anything. */
-	ck_assert_uint_gt(refused, 300);
-	ck_assert_uint_gt(loaded, 100);
+	damage.size = damage.len = file_size;
+	damage_try(&damage);
 }
 END_TEST
 
