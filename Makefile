@@ -15,11 +15,14 @@ FLAGS_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FLAGS_tsan := -fsanitize=thread
 SANITIZE   := $(FLAGS_$(FLAVOR))
 PKGS       := jansson
+# These unpack kernels. Linked statically: as shared libraries they would slow down each start of lodge.
+PKGS_STATIC := zlib liblzma libzstd
 
 CFLAGS_ALL := -std=gnu17 -g $(OPT) $(WARNINGS) $(WERROR) -Ivmm -D_GNU_SOURCE \
               -DLODGE_VERSION='"$(VERSION)"' -fvisibility=hidden -pthread $(SANITIZE) \
-              $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
-LIBS       := -lfdt $(shell pkg-config --libs $(PKGS)) -pthread
+              $(shell pkg-config --cflags $(PKGS) $(PKGS_STATIC)) $(CFLAGS)
+LIBS       := -lfdt $(shell pkg-config --libs $(PKGS)) \
+              -Wl,-Bstatic $(shell pkg-config --libs $(PKGS_STATIC)) -Wl,-Bdynamic -pthread
 LDFLAGS_ALL := $(SANITIZE) -Wl,-z,noexecstack $(LDFLAGS)
 
 Q := $(if $(V),,@)

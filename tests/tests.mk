@@ -50,7 +50,7 @@ check-unit: $(BUILD)/tests/check-unit
 	$(Q)$<
 
 check-vm: $(BUILD)/tests/check-vm $(BUILD)/lodge
-	$(Q)LODGE=$(BUILD)/lodge LODGER=$(abspath $(BUILD)/lodger.elf) $< || [ $$? = 77 ]
+	$(Q)LODGE=$(BUILD)/lodge LODGER=$(BUILD)/lodger.elf $< || [ $$? = 77 ]
 
 # A sanitizer slows the lane, which is slow by itself, and shows nothing there that it does not show here.
 check: check-unit check-vm $(if $(FLAVOR),,check-linux)
@@ -59,7 +59,7 @@ check: check-unit check-vm $(if $(FLAVOR),,check-linux)
 .PHONY: check-linux check-linux-only check-linux-smoke check-vm-lane
 check-vm-lane: $(BUILD)/tests/check-vm $(BUILD)/lodge
 	$(Q)scripts/svm-lane --build $(BUILD) --scratch 512M $(addprefix --add ,$(wildcard /usr/bin/setpriv)) --timeout 590 -- \
-		env CK_TIMEOUT_MULTIPLIER=4 LODGE=$(BUILD)/lodge $< || [ $$? = 77 ]
+		env CK_TIMEOUT_MULTIPLIER=4 LODGE=$(BUILD)/lodge LODGER=$(BUILD)/lodger.elf $< || [ $$? = 77 ]
 
 check-linux: check-vm-lane check-linux-only
 

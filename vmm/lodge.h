@@ -96,7 +96,7 @@ enum lodge_format {
  * stay the caller's and must outlive the VM; descriptors are never closed, nor their flags changed.
  */
 struct lodge_config {
-	const char *kernel; /* a file; NULL: lodger, the kernel that is built into the library */
+	const char *kernel; /* a file, compressed or not; NULL: lodger, which is built into the library */
 	enum lodge_format format;
 	const char *initrd; /* NULL: none */
 	const char *append; /* the kernel's command line; NULL: empty */
@@ -119,9 +119,10 @@ struct lodge_config {
 	const char *kvm_device; /* NULL: /dev/kvm */
 };
 
-#define LODGE_CODE_MAX    16
-#define LODGE_CONSOLE_MAX 2048
-#define LODGE_COUNTS_MAX  40
+#define LODGE_CODE_MAX          16
+#define LODGE_CONSOLE_MAX       2048
+#define LODGE_COUNTS_MAX        40
+#define LODGE_KERNEL_FORMAT_MAX 64
 
 struct lodge_count {
 	const char *name; /* static */
@@ -163,9 +164,10 @@ struct lodge_result {
 	struct lodge_disk_stats disks[LODGE_DISKS_MAX];
 	unsigned disk_count;
 	uint64_t console_bytes_in, console_bytes_out;
-	uint64_t peak_rss;         /* bytes, of the whole process, guest memory included */
-	const char *kernel_format; /* static, such as "ELF64 with a PVH note"; NULL: none was loaded */
-	bool has_registers;        /* after a triple fault and a KVM error */
+	uint64_t peak_rss; /* bytes, of the whole process, guest memory included */
+	/* "ELF64 with a PVH note", or, of a compressed file, "..., gzip"; empty: none was loaded. */
+	char kernel_format[LODGE_KERNEL_FORMAT_MAX];
+	bool has_registers; /* after a triple fault and a KVM error */
 	struct lodge_registers registers;
 	char console_tail[LODGE_CONSOLE_MAX]; /* the last of what the guest printed, NUL-terminated */
 };

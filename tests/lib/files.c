@@ -12,14 +12,21 @@
 static char folder[64];
 static int before = -1;
 
-void files_setup(void)
+/* Makes the path in a variable absolute, so that it holds in any folder. */
+static void make_absolute(const char *variable)
 {
-	const char *lodge = getenv("LODGE");
-	char *whole = lodge ? realpath(lodge, NULL) : NULL;
+	const char *path = getenv(variable);
+	char *whole = path ? realpath(path, NULL) : NULL;
 
 	if (whole)
-		setenv("LODGE", whole, 1);
+		setenv(variable, whole, 1);
 	free(whole);
+}
+
+void files_setup(void)
+{
+	make_absolute("LODGE");
+	make_absolute("LODGER");
 	before = open(".", O_RDONLY | O_CLOEXEC);
 	snprintf(folder, sizeof(folder), "/tmp/lodge-test-XXXXXX");
 	if (before < 0 || !mkdtemp(folder) || chdir(folder))

@@ -26,6 +26,7 @@ int main(void)
 		image_suite,
 		elf_suite,
 		bzimage_suite,
+		unpack_suite,
 		multiboot_suite,
 		loader_suite,
 		config_suite,

@@ -102,6 +102,9 @@ Suite *elf_suite(void);
 Suite *bzimage_suite(void);
 Suite *multiboot_suite(void);
 
+/* test_unpack.c */
+Suite *unpack_suite(void);
+
 /* test_elf_broken.c: a part of that suite */
 TCase *elf_broken_tcase(void);
 

@@ -36,9 +36,6 @@ static const struct {
 	unsigned len;
 	const char *advice;
 } foreign[] = {
-	{0, "\x1f\x8b\x08", 3, "gunzip"},
-	{0, "\xfd\x37zXZ\0", 6, "unxz"},
-	{0, "\x28\xb5\x2f\xfd", 4, "unzstd"},
 	{0, "BZh9", 4, "bunzip2"},
 	{0, "\x04\x22\x4d\x18", 4, "unlz4"},
 	{0, "MZ\x90", 3, "PE (EFI)"},

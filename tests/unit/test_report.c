@@ -91,7 +91,7 @@ START_TEST(facts_are_reported_as_they_are)
 	result.console_bytes_in = 123;
 	result.console_bytes_out = 0x123456789ab;
 	result.peak_rss = 0x40000000000;
-	result.kernel_format = "ELF64 with a PVH note";
+	strcpy(result.kernel_format, "ELF64 with a PVH note");
 	strcpy(result.message, "what \"went\" wrong");
 	write_report();
 	ck_assert_str_eq(string(report, "outcome"), "guest-exit");

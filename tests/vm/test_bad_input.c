@@ -7,6 +7,7 @@
 
 #include "lib/bzimage_builder.h"
 #include "lib/command.h"
+#include "lib/compress.h"
 #include "lib/elf_builder.h"
 #include "lib/files.h"
 #include "lib/multiboot_builder.h"
@@ -84,6 +85,23 @@ static void make_bad_multiboots(void)
 	files_write("bare.mb", video, sizeof(video));
 }
 
+static void make_bad_compressed(void)
+{
+	static uint8_t zeroes[20 << 20];
+	uint8_t *file = malloc(compress_bound(sizeof(zeroes)));
+	size_t len = compress_bytes(COMPRESS_GZIP, "not a kernel", 12, file);
+
+	files_write("script.gz", file, len);
+	files_write("cut.gz", file, len - 1);
+	file[len - 5] ^= 1;
+	files_write("damaged.gz", file, len);
+	files_write("bomb.xz", file, compress_bytes(COMPRESS_XZ, zeroes, sizeof(zeroes), file));
+	files_write("nothing.zst", file, compress_bytes(COMPRESS_ZSTD, "", 0, file));
+	compress_file(COMPRESS_XZ, "script.gz", "twice.xz");
+	files_write("kernel.bz2", "BZh91AY&SY", 10);
+	free(file);
+}
+
 static void setup(void)
 {
 	static const uint8_t nothing[] = {0xf4};
@@ -103,7 +121,7 @@ static void setup(void)
 	make_bad_kernels();
 	make_bad_bzimages();
 	make_bad_multiboots();
-	files_write("kernel.gz", "\x1f\x8b\x08\0\0\0\0\0\0\3", 10);
+	make_bad_compressed();
 	files_write("truncated.elf", "\177ELF\2\1\1", 7);
 	files_write("script.sh", "#!/bin/sh\necho I am not a kernel\n", 33);
 }
@@ -157,7 +175,13 @@ static const struct {
 	{{"run", "fifo"}, 102, {"fifo", "not a regular file"}},
 	{{"run", "zeroes.bin"}, 102, {"zeroes.bin", "not a kernel"}},
 	{{"run", "huge.bin"}, 102, {"huge.bin", "not a kernel"}},
-	{{"run", "kernel.gz"}, 102, {"kernel.gz", "gunzip"}},
+	{{"run", "kernel.bz2"}, 102, {"kernel.bz2", "bunzip2"}},
+	{{"run", "script.gz"}, 102, {"script.gz", "not a kernel"}},
+	{{"run", "cut.gz"}, 102, {"cut.gz", "truncated"}},
+	{{"run", "damaged.gz"}, 102, {"damaged.gz", "data check"}},
+	{{"run", "bomb.xz", "-m", "16M"}, 102, {"bomb.xz", "more than 16 MiB"}},
+	{{"run", "nothing.zst"}, 102, {"nothing.zst", "nothing is in it"}},
+	{{"run", "twice.xz"}, 102, {"twice.xz", "twice"}},
 	{{"run", "plain32.elf"}, 102, {"plain32.elf", "neither a PVH note nor a multiboot header"}},
 	{{"run", "old.bz"}, 102, {"old.bz", "2.12"}},
 	{{"run", "narrow.bz"}, 102, {"narrow.bz", "32-bit Linux"}},

@@ -4,9 +4,11 @@
  */
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/bzimage_builder.h"
+#include "lib/compress.h"
 #include "lib/files.h"
 #include "lib/guest.h"
 #include "lib/multiboot_builder.h"
@@ -118,6 +120,11 @@ GUEST_CODE(flat, ".code16",
 	LEAVE
 	"4: mov $1, %bx\n iret\n"
 	"flat_text: .ascii \"doog\"\n");
+
+/* gzip's magic, which means something here too. */
+GUEST_CODE(flat_gzip, ".code16",
+	".byte 0x1f, 0x8b, 0x08\n"               /* pop %ds; mov (%bx,%si), %cx */
+	LEAVE);
 /* clang-format on */
 
 START_TEST(bzimage_finds_its_boot_params)
@@ -156,6 +163,57 @@ START_TEST(multiboot_kernel_finds_its_information)
 }
 END_TEST
 
+static const struct {
+	const char *multiboot, *bzimage, *lodger;
+} compressed[] = {
+	[COMPRESS_GZIP] = {"ELF32 with a multiboot header, gzip", "bzImage, 64-bit entry, gzip",
+		"ELF64 with a PVH note, gzip"},
+	[COMPRESS_XZ] = {"ELF32 with a multiboot header, xz", "bzImage, 64-bit entry, xz",
+		"ELF64 with a PVH note, xz"},
+	[COMPRESS_ZSTD] = {"ELF32 with a multiboot header, zstd", "bzImage, 64-bit entry, zstd",
+		"ELF64 with a PVH note, zstd"},
+};
+
+/* What is in a compressed file is entered as if it came alone. */
+START_TEST(compressed_kernel_finds_what_it_is_promised)
+{
+	static uint8_t file[4096];
+	size_t size = multiboot_build_elf(32, multiboot_code, multiboot_len, file, sizeof(file));
+
+	files_write("multiboot", file, size);
+	ck_assert_int_eq(compress_file(_i, "multiboot", "m.kernel"), 0);
+	expect_42(compressed[_i].multiboot);
+	size = bzimage_build(bzimage_code, bzimage_len, file, sizeof(file));
+	files_write("bzimage", file, size);
+	ck_assert_int_eq(compress_file(_i, "bzimage", "m.kernel"), 0);
+	expect_42(compressed[_i].bzimage);
+}
+END_TEST
+
+START_TEST(compressed_lodger_boots)
+{
+	const char *elf = getenv("LODGER");
+
+	ck_assert_msg(elf && !compress_file(_i, elf, "lodger"), "$LODGER: %s", elf);
+	guest.config.kernel = "lodger";
+	guest.config.append = "run=info;exit 42";
+	ck_assert_msg(guest_run(&guest) == 42, "%d %s%s", guest.result.status, guest.result.message,
+		guest.error.text);
+	ck_assert_str_eq(guest.result.kernel_format, compressed[_i].lodger);
+}
+END_TEST
+
+START_TEST(flat_image_that_looks_compressed_is_code)
+{
+	files_write("flat.gz", flat_gzip_code, flat_gzip_len);
+	guest.config.kernel = "flat.gz";
+	guest.config.format = LODGE_FORMAT_FLAT;
+	ck_assert_msg(guest_run(&guest) == 42, "%d %s%s", guest.result.status, guest.result.message,
+		guest.error.text);
+	ck_assert_str_eq(guest.result.kernel_format, "flat 16-bit image");
+}
+END_TEST
+
 START_TEST(flat_image_is_entered_in_real_mode)
 {
 	/* Long enough to lie where other kernels have their command line and device tree. */
@@ -188,7 +246,10 @@ Suite *formats_suite(void)
 	tcase_add_test(tcase, bzimage_finds_its_boot_params);
 	tcase_add_loop_test(
 		tcase, multiboot_kernel_finds_its_information, 0, sizeof(multiboots) / sizeof(multiboots[0]));
+	tcase_add_loop_test(tcase, compressed_kernel_finds_what_it_is_promised, 0, COMPRESS_FORMATS);
+	tcase_add_loop_test(tcase, compressed_lodger_boots, 0, COMPRESS_FORMATS);
 	tcase_add_test(tcase, flat_image_is_entered_in_real_mode);
+	tcase_add_test(tcase, flat_image_that_looks_compressed_is_code);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

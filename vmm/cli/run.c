@@ -192,7 +192,7 @@ const struct command run_command = {
 	.operands_max = 1,
 	.help = "boot a guest",
 	.about = "Boots KERNEL: a bzImage, an ELF file (PVH, multiboot 1, 64-bit entry) or a multiboot 1\n"
-		 "kernel; without one, lodger, the kernel that is built in.\n"
+		 "kernel, also compressed by gzip, xz or zstd; without one, lodger, which is built in.\n"
 		 "Its console is this terminal; Ctrl-A x stops it, Ctrl-A a sends a Ctrl-A.\n",
 	.after = "The exit status is the guest's: 0 after a power-off, 1 to 99 as it chose; from 100 on\n"
 		 "it tells what else ended the run. See lodge(1).\n",

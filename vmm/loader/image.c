@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -48,10 +49,21 @@ void image_from_bytes(struct image *image, const char *name, const void *bytes, 
 	*image = (struct image){.name = name, .fd = -1, .bytes = bytes, .size = size};
 }
 
+void image_take(struct image *image, uint8_t *bytes, uint64_t size, const char *compression)
+{
+	const char *name = image->name;
+
+	image_close(image);
+	image_from_bytes(image, name, bytes, size);
+	image->unpacked = bytes;
+	image->compression = compression;
+}
+
 void image_close(struct image *image)
 {
 	if (image->name && image->fd >= 0)
 		close(image->fd);
+	free(image->unpacked);
 	*image = (struct image){.fd = -1};
 }
 

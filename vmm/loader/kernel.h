@@ -18,9 +18,10 @@ enum boot_protocol {
 /* A kernel as its file describes it: what goes where, and how it is entered. */
 struct kernel {
 	enum boot_protocol protocol;
-	const char *format; /* for people, static: "ELF64 with a PVH note" */
-	const char *name;   /* the image's */
-	uint64_t entry;     /* physical, below 4 GiB */
+	const char *format;      /* for people, static: "ELF64 with a PVH note" */
+	const char *compression; /* of its file, static: "gzip"; NULL: none */
+	const char *name;        /* the image's */
+	uint64_t entry;          /* physical, below 4 GiB */
 	struct segments segments;
 	uint64_t initrd_limit;           /* the first byte that the initrd must not have */
 	uint32_t cmdline_max;            /* bytes of command line that it takes, without the NUL */

@@ -32,9 +32,6 @@ static const struct {
 	const char *magic;
 	const char *advice;
 } foreign_formats[] = {
-	{0, 2, "\x1f\x8b", "compressed by gzip; unpack it with gunzip"},
-	{0, 6, "\xfd\x37zXZ\0", "compressed by xz; unpack it with unxz"},
-	{0, 4, "\x28\xb5\x2f\xfd", "compressed by zstd; unpack it with unzstd"},
 	{0, 3, "BZh", "compressed by bzip2; unpack it with bunzip2"},
 	{0, 4, "\x04\x22\x4d\x18", "compressed by lz4; unpack it with unlz4"},
 	{0, 2, "MZ", "a PE (EFI) executable; use the kernel's ELF file"},
@@ -105,7 +102,11 @@ static int probe_elf(
 int loader_probe(const struct image *image, struct kernel *ret_kernel, struct error *error)
 {
 	struct kernel kernel = {
-		.name = image->name, .initrd_limit = HOLE_BASE, .cmdline_max = BOOT_CMDLINE_SIZE - 1};
+		.name = image->name,
+		.compression = image->compression,
+		.initrd_limit = HOLE_BASE,
+		.cmdline_max = BOOT_CMDLINE_SIZE - 1,
+	};
 	struct head head = {.len = MIN(image->size, sizeof(head.bytes))};
 	int err = image_read(image, 0, head.bytes, head.len, "the first bytes", error);
 

@@ -3,7 +3,9 @@
 
 #include "loader/image.h"
 #include "loader/loader.h"
+#include "loader/unpack.h"
 #include "machine/vm.h"
+#include "util/bytes.h"
 #include "util/error.h"
 #include "x86/acpi.h"
 #include "x86/mptable.h"
@@ -20,10 +22,16 @@ int boot_open(struct lodge_vm *vm, struct error *error)
 	else
 		image_from_bytes(&vm->kernel, "lodger", lodger_image_start,
 			(uint64_t)(lodger_image_end - lodger_image_start));
-	if (!err && vm->config.format == LODGE_FORMAT_FLAT)
+	if (err)
+		return err;
+	/* 16-bit code has no magic, and what looks compressed may be code. */
+	if (vm->config.format == LODGE_FORMAT_FLAT) {
 		err = loader_probe_flat(&vm->kernel, &vm->kernel_plan, error);
-	else if (!err)
-		err = loader_probe(&vm->kernel, &vm->kernel_plan, error);
+	} else {
+		err = image_unpack(&vm->kernel, MIN(vm->config.memory, GIB(4)), error);
+		if (!err)
+			err = loader_probe(&vm->kernel, &vm->kernel_plan, error);
+	}
 	if (!err && vm->config.initrd)
 		err = image_open(&vm->initrd, vm->config.initrd, error);
 	return err;

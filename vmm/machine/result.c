@@ -83,10 +83,12 @@ void result_fill(struct lodge_vm *vm, struct lodge_result *ret_result)
 		.has_registers = vm->ending.has_registers,
 		.registers = vm->ending.registers,
 		.peak_rss = peak_rss(),
-		.kernel_format = vm->kernel_plan.format,
 	};
+	const struct kernel *kernel = &vm->kernel_plan;
 	unsigned i;
 
+	snprintf(result.kernel_format, sizeof(result.kernel_format), "%s%s%s", kernel->format,
+		kernel->compression ? ", " : "", kernel->compression ? kernel->compression : "");
 	snprintf(result.message, sizeof(result.message), "%s", vm->ending.message);
 	memcpy(result.setup_us, vm->setup_us, sizeof(vm->setup_us));
 	for (i = 0; i < vm->vcpu_count; i++)
