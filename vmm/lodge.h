@@ -21,6 +21,7 @@
 #define LODGE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -77,6 +78,33 @@ struct lodge_disk {
 	bool direct; /* O_DIRECT: past the host's page cache */
 };
 
+/* Who reads the guest's serial console, and types on it. */
+enum lodge_console_kind {
+	LODGE_CONSOLE_STREAM, /* gets every byte: while it takes none, the guest's transmitter waits */
+	LODGE_CONSOLE_VIEWER, /* holds nobody back: one that lags by more than the ring misses the oldest bytes */
+	/*
+	 * `in` is a listening unix stream socket: whoever connects, and is this process's user or root, is a viewer,
+	 * and first gets what is kept. Up to 32 at a time; one more is hung up on.
+	 */
+	LODGE_CONSOLE_LISTEN,
+};
+
+/*
+ * One of them. When the guest has ended, streams get the rest however long they take (a stop or the timeout ends
+ * that), viewers as much as they take at once. A stream whose output fails ends the run; a viewer is dropped, as
+ * is a pty's master whose other side is closed: keep that open. A socket that other processes accept from, too,
+ * should be non-blocking.
+ */
+struct lodge_console {
+	enum lodge_console_kind kind;
+	int in;  /* what the guest receives; -1: nothing */
+	int out; /* where it sends to; -1: nowhere */
+	bool escape; /* Ctrl-A x on `in` stops the guest, Ctrl-A a sends Ctrl-A; connections to `in` have it too */
+};
+
+#define LODGE_CONSOLES_MAX 8
+#define LODGE_CONSOLE_KEPT (1 << 20) /* bytes that are kept for who comes later: "the ring" */
+
 enum lodge_trace {
 	LODGE_TRACE_PIO = 1 << 0,
 	LODGE_TRACE_MMIO = 1 << 1,
@@ -103,17 +131,16 @@ struct lodge_config {
 	uint64_t memory;    /* bytes, a multiple of 4096, 16 MiB to 1 TiB */
 	unsigned cpus;      /* 1 to LODGE_CPUS_MAX */
 	const struct lodge_disk *disks;
-	unsigned disk_count;  /* up to LODGE_DISKS_MAX */
-	int console_in;       /* what the guest's serial port receives; -1: nothing */
-	int console_out;      /* where it sends to; -1: nowhere (the result keeps the last lines) */
-	bool console_escape;  /* Ctrl-A x on console_in stops the guest, Ctrl-A a sends Ctrl-A */
-	uint64_t timeout_ms;  /* 0: none */
-	bool qemu_debug_exit; /* the debug-exit port reports (code << 1) | 1, as QEMU's does */
-	bool pc_testdev;      /* QEMU's pc-testdev, which kvm-unit-tests wants */
-	bool pit;             /* an i8254 timer; multiboot and flat kernels have one anyway */
-	bool no_acpi;         /* no ACPI tables: kernels find the machine by FDT or MP table */
-	bool overcommit;      /* allow more memory than the host has */
-	unsigned trace;       /* LODGE_TRACE_..., or-ed together */
+	unsigned disk_count; /* up to LODGE_DISKS_MAX */
+	const struct lodge_console *consoles;
+	unsigned console_count; /* up to LODGE_CONSOLES_MAX; 0: the guest's output is only kept */
+	uint64_t timeout_ms;    /* 0: none */
+	bool qemu_debug_exit;   /* the debug-exit port reports (code << 1) | 1, as QEMU's does */
+	bool pc_testdev;        /* QEMU's pc-testdev, which kvm-unit-tests wants */
+	bool pit;               /* an i8254 timer; multiboot and flat kernels have one anyway */
+	bool no_acpi;           /* no ACPI tables: kernels find the machine by FDT or MP table */
+	bool overcommit;        /* allow more memory than the host has */
+	unsigned trace;         /* LODGE_TRACE_..., or-ed together */
 	int trace_fd;
 	int stop_fd;            /* stops the VM when it becomes readable; -1: none */
 	const char *kvm_device; /* NULL: /dev/kvm */
@@ -200,6 +227,15 @@ LODGE_API void lodge_vm_stop(struct lodge_vm *vm);
  */
 LODGE_API int lodge_vm_pause(struct lodge_vm *vm);
 LODGE_API void lodge_vm_resume(struct lodge_vm *vm);
+
+/*
+ * Copies the newest bytes that the guest printed and the ring still has, up to size of them: how many. Any thread,
+ * also before and after a run.
+ */
+LODGE_API size_t lodge_vm_console_copy(struct lodge_vm *vm, void *to, size_t size);
+
+/* Tells the terminals among the consoles their size: those whose `out` is the master of a pty. Any thread. */
+LODGE_API void lodge_vm_console_resize(struct lodge_vm *vm, unsigned columns, unsigned rows);
 
 /* Frees a VM that does not run. NULL is fine. */
 LODGE_API void lodge_vm_free(struct lodge_vm *vm);

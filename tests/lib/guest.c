@@ -18,7 +18,12 @@ int guest_run(struct guest *guest)
 	struct lodge_vm *vm;
 	ssize_t len;
 
-	guest->config.console_out = memfd_create("console", MFD_CLOEXEC);
+	guest->captured.in = -1;
+	guest->captured.out = memfd_create("console", MFD_CLOEXEC);
+	if (!guest->config.console_count) {
+		guest->config.consoles = &guest->captured;
+		guest->config.console_count = 1;
+	}
 	guest->err = lodge_vm_new(&guest->config, &vm, &guest->error);
 	if (!guest->err) {
 		guest->err = lodge_vm_run(vm, &guest->result);
@@ -26,9 +31,9 @@ int guest_run(struct guest *guest)
 	} else {
 		lodge_result_from_error(&guest->error, &guest->result);
 	}
-	len = pread(guest->config.console_out, guest->console, sizeof(guest->console) - 1, 0);
+	len = pread(guest->captured.out, guest->console, sizeof(guest->console) - 1, 0);
 	guest->console[len > 0 ? len : 0] = '\0';
-	close(guest->config.console_out);
+	close(guest->captured.out);
 	return guest->result.status;
 }
 

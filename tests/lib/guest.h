@@ -10,6 +10,7 @@
 /* A run: its configuration, and afterwards what came of it. */
 struct guest {
 	struct lodge_config config;
+	struct lodge_console captured; /* guest_run()'s, if the configuration has no console */
 	struct lodge_result result;
 	struct lodge_error error;
 	int err; /* of lodge_vm_new() or lodge_vm_run() */
@@ -19,7 +20,7 @@ struct guest {
 /* lodger with a command line, 32 MiB and a timeout of 30 s that no good test reaches. */
 void guest_init(struct guest *guest, const char *append);
 
-/* Makes, runs and frees the VM; its console is kept in guest->console. Returns the exit status. */
+/* Makes, runs and frees the VM; without one of its own, its console is kept in guest->console. Returns the exit status. */
 int guest_run(struct guest *guest);
 
 /* ... with one disk. */

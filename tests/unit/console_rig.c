@@ -82,22 +82,28 @@ void rig_pair(enum rig_kind kind, int fds[2])
 
 void rig_init(struct rig *rig, int in, int out, bool escape)
 {
-	const struct console_config config = {
+	const struct console_end end = {.kind = CONSOLE_STREAM, .in = in, .out = out, .escape = escape};
+
+	rig_init_ends(rig, &end, 1);
+}
+
+void rig_init_ends(struct rig *rig, const struct console_end *ends, unsigned count)
+{
+	struct console_config config = {
 		.loop = &rig->loop,
-		.in_fd = in,
-		.out_fd = out,
-		.escape = escape,
+		.end_count = count,
 		.stop = note_stop,
 		.failed = note_failure,
 		.ctx = rig,
 	};
 	const struct character_source source = {.input = chip_input, .drained = chip_drained, .ctx = rig};
 
+	memcpy(config.ends, ends, count * sizeof(*ends));
 	memset(rig, 0, sizeof(*rig));
 	pthread_mutex_init(&rig->lock, NULL);
 	pthread_cond_init(&rig->changed, NULL);
 	ck_assert_int_eq(event_loop_init(&rig->loop), 0);
-	ck_assert_int_eq(console_init(&rig->console, &config), 0);
+	ck_assert_int_eq(console_init(&rig->console, &config, NULL), 0);
 	rig->sink = console_sink(&rig->console);
 	console_connect(&rig->console, &source);
 }
@@ -172,14 +178,23 @@ bool rig_wait(struct rig *rig, const unsigned *counter)
 	return happened;
 }
 
+unsigned rig_take(struct rig *rig, unsigned *counter)
+{
+	unsigned value;
+
+	pthread_mutex_lock(&rig->lock);
+	value = *counter;
+	*counter = 0;
+	pthread_mutex_unlock(&rig->lock);
+	return value;
+}
+
 bool rig_print(struct rig *rig, const uint8_t *bytes, size_t len)
 {
 	while (len) {
 		size_t taken;
 
-		pthread_mutex_lock(&rig->lock);
-		rig->drains = 0;
-		pthread_mutex_unlock(&rig->lock);
+		rig_take(rig, &rig->drains);
 		taken = rig->sink.write(rig->sink.ctx, bytes, MIN(len, 700u));
 		bytes += taken;
 		if (taken < MIN(len, 700u) && !rig_wait(rig, &rig->drains))
@@ -191,7 +206,7 @@ bool rig_print(struct rig *rig, const uint8_t *bytes, size_t len)
 
 size_t rig_print_until_refused(struct rig *rig, const uint8_t *bytes, size_t len)
 {
-	struct pollfd out = {.fd = rig->console.config.out_fd, .events = POLLOUT};
+	struct pollfd out = {.fd = rig->console.config.ends[0].out, .events = POLLOUT};
 	size_t taken = 0;
 
 	for (unsigned idle = 0; idle < 50 && taken < len;) {
@@ -204,6 +219,38 @@ size_t rig_print_until_refused(struct rig *rig, const uint8_t *bytes, size_t len
 			usleep(1000);
 	}
 	return taken;
+}
+
+/* Exactly these bytes come, in a few seconds. */
+void rig_expect_bytes(int fd, const uint8_t *bytes, size_t len)
+{
+	uint8_t copy[65536];
+
+	while (len) {
+		struct pollfd ready = {.fd = fd, .events = POLLIN};
+		ssize_t count;
+
+		ck_assert_msg(poll(&ready, 1, RIG_SECONDS * 1000) == 1, "%zu bytes are missing", len);
+		count = read(fd, copy, MIN(len, sizeof(copy)));
+		ck_assert_msg(count > 0, "%zu bytes are missing at the end", len);
+		ck_assert(!memcmp(copy, bytes, (size_t)count));
+		bytes += count;
+		len -= (size_t)count;
+	}
+}
+
+void rig_expect_text(int fd, const char *text)
+{
+	rig_expect_bytes(fd, (const uint8_t *)text, strlen(text));
+}
+
+void rig_expect_end(int fd)
+{
+	struct pollfd ready = {.fd = fd, .events = POLLIN};
+	char byte;
+
+	ck_assert_int_eq(poll(&ready, 1, RIG_SECONDS * 1000), 1);
+	ck_assert_int_eq(read(fd, &byte, 1), 0);
 }
 
 void rig_pattern(uint8_t *bytes, size_t len)

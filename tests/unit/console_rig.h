@@ -38,8 +38,9 @@ enum rig_kind { RIG_PIPE, RIG_SOCKET };
 /* Two connected descriptors, [0] for the reader and [1] for the writer. */
 void rig_pair(enum rig_kind kind, int fds[2]);
 
-/* -1: none. The chip has no room at first. */
+/* A console with one stream, -1: none that way; or with any ends. The chip has no room at first. */
 void rig_init(struct rig *rig, int in, int out, bool escape);
+void rig_init_ends(struct rig *rig, const struct console_end *ends, unsigned count);
 void rig_fini(struct rig *rig);
 
 /* The loop's thread. Stopping it fails the test when the loop is stuck. */
@@ -55,11 +56,19 @@ bool rig_wait_got(struct rig *rig, size_t len);
 /* Waits until a counter of the rig's is not 0. */
 bool rig_wait(struct rig *rig, const unsigned *counter);
 
+/* Reads a counter of the rig's and sets it to 0. */
+unsigned rig_take(struct rig *rig, unsigned *counter);
+
 /* The chip prints all of it, and waits for `drained` where it must; false: that did not come. */
 bool rig_print(struct rig *rig, const uint8_t *bytes, size_t len);
 
 /* Prints until neither the console nor its reader has taken a byte for a while; returns how much was taken. */
 size_t rig_print_until_refused(struct rig *rig, const uint8_t *bytes, size_t len);
+
+/* Exactly these bytes, or then the end, come from a descriptor in RIG_SECONDS. */
+void rig_expect_bytes(int fd, const uint8_t *bytes, size_t len);
+void rig_expect_text(int fd, const char *text);
+void rig_expect_end(int fd);
 
 /* Bytes that show when one is lost, doubled or out of place. */
 void rig_pattern(uint8_t *bytes, size_t len);

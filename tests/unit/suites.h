@@ -60,9 +60,11 @@ Suite *event_loop_suite(void);
 /* test_console.c */
 Suite *console_suite(void);
 
-/* test_console_input.c, test_console_fds.c: parts of that suite */
+/* test_console_input.c, test_console_fds.c, test_console_hub.c, test_console_listen.c: parts of that suite */
 TCase *console_input_tcase(void);
 TCase *console_fds_tcase(void);
+TCase *console_hub_tcase(void);
+TCase *console_listen_tcase(void);
 
 /* test_e820.c */
 Suite *e820_suite(void);

@@ -37,15 +37,14 @@ START_TEST(defaults_are_valid_and_as_documented)
 	ck_assert_uint_eq(config.memory, MIB(128));
 	ck_assert_uint_eq(config.cpus, 1);
 	ck_assert_uint_eq(config.disk_count, 0);
-	ck_assert_int_eq(config.console_in, -1);
-	ck_assert_int_eq(config.console_out, -1);
+	ck_assert_uint_eq(config.console_count, 0);
 	ck_assert_int_eq(config.stop_fd, -1);
 	ck_assert_uint_eq(config.timeout_ms, 0);
 	ck_assert_uint_eq(config.trace, 0);
 	ck_assert_ptr_null(config.kernel);
 	ck_assert_ptr_null(config.append);
 	ck_assert_ptr_null(config.kvm_device);
-	ck_assert(!config.console_escape && !config.pit && !config.overcommit && !config.qemu_debug_exit);
+	ck_assert(!config.pit && !config.overcommit && !config.qemu_debug_exit);
 }
 END_TEST
 
@@ -146,6 +145,25 @@ START_TEST(serial_has_20_bytes_at_most)
 }
 END_TEST
 
+START_TEST(consoles_are_8_at_most_and_of_a_known_kind)
+{
+	struct lodge_console consoles[9] = {{.in = -1, .out = -1}};
+
+	config.consoles = consoles;
+	config.console_count = 8;
+	ck_assert_int_eq(config_check(&config, &error), 0);
+	config.console_count = 9;
+	expect_refused("9 consoles");
+	config.console_count = 1;
+	consoles[0].kind = (enum lodge_console_kind)3;
+	expect_refused("console 0: kind 3");
+	consoles[0].kind = LODGE_CONSOLE_LISTEN;
+	expect_refused("console 0: no socket");
+	consoles[0].in = 0;
+	ck_assert_int_eq(config_check(&config, &error), 0);
+}
+END_TEST
+
 Suite *config_suite(void)
 {
 	Suite *suite = suite_create("machine/config");
@@ -160,5 +178,6 @@ Suite *config_suite(void)
 	tcase_add_test(tcase, flat_image_is_a_file_that_gets_nothing_else);
 	tcase_add_test(tcase, disks_are_8_at_most);
 	tcase_add_test(tcase, serial_has_20_bytes_at_most);
+	tcase_add_test(tcase, consoles_are_8_at_most_and_of_a_known_kind);
 	return suite;
 }

@@ -15,7 +15,7 @@
 #include "util/bytes.h"
 #include "util/clock.h"
 
-#define LARGE 1000000
+#define LARGE 3000000 /* more than ring and pipe hold */
 
 static struct rig rig;
 static uint8_t large[LARGE];
@@ -88,7 +88,7 @@ START_TEST(output_reaches_its_reader)
 	ck_assert_int_eq(read(fds[0], text, sizeof(text)), 5);
 	ck_assert_str_eq(text, "hello");
 	rig_stop(&rig);
-	ck_assert_uint_eq(rig.console.bytes_out, 5);
+	ck_assert_uint_eq(rig.console.ring.written, 5);
 }
 END_TEST
 
@@ -120,7 +120,7 @@ START_TEST(slow_reader_loses_no_byte)
 	ck_assert(rig_print(&rig, large, LARGE));
 	reader_expect(&reader, large);
 	rig_stop(&rig);
-	ck_assert_uint_eq(rig.console.bytes_out, LARGE);
+	ck_assert_uint_eq(rig.console.ring.written, LARGE);
 }
 END_TEST
 
@@ -139,9 +139,9 @@ START_TEST(stalled_reader_holds_the_chip_back)
 	rig_init(&rig, -1, fds[1], false);
 	rig_start(&rig);
 	taken = print_until_refused();
-	ck_assert_uint_ge(taken, CONSOLE_OUT_SIZE);
+	ck_assert_uint_ge(taken, CONSOLE_RING_SIZE);
 	ck_assert_uint_lt(taken, LARGE);
-	rig.drains = 0;
+	rig_take(&rig, &rig.drains);
 	reader_start(&reader, fds[0], taken, 0);
 	ck_assert_msg(rig_wait(&rig, &rig.drains), "the chip was not told of the room");
 	reader_expect(&reader, large);
@@ -199,52 +199,51 @@ START_TEST(without_an_output_all_is_taken_at_once)
 {
 	rig_init(&rig, -1, -1, false);
 	ck_assert_uint_eq(rig.sink.write(rig.sink.ctx, large, LARGE), LARGE);
-	ck_assert_uint_eq(rig.console.bytes_out, LARGE);
+	ck_assert_uint_eq(rig.console.ring.written, LARGE);
 	ck_assert_int_eq(console_drain(&rig.console, no_stop_fds, -1), 0);
 }
 END_TEST
 
-/* The tail */
+/* What is kept */
 
-START_TEST(tail_keeps_the_last_2_kib)
+START_TEST(the_newest_bytes_are_kept)
 {
-	static const size_t steps[] = {1, 7, 2047, 2048, 2049, 5000};
-	char text[CONSOLE_TAIL_SIZE + 1];
-	uint8_t bytes[5000];
+	static const size_t steps[] = {
+		1000, 8191, CONSOLE_RING_SIZE - 1, CONSOLE_RING_SIZE, CONSOLE_RING_SIZE + 1, LARGE};
+	uint8_t *copy = calloc(1, CONSOLE_RING_SIZE + 1);
 
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		bytes[i] = (uint8_t)('a' + i % 26);
 	rig_init(&rig, -1, -1, false);
-	for (size_t at = 0; at < sizeof(bytes); at += steps[_i])
-		rig.sink.write(rig.sink.ctx, bytes + at, MIN(steps[_i], sizeof(bytes) - at));
-	console_tail(&rig.console, text, sizeof(text));
-	ck_assert_uint_eq(strlen(text), CONSOLE_TAIL_SIZE);
-	ck_assert_mem_eq(text, bytes + sizeof(bytes) - CONSOLE_TAIL_SIZE, CONSOLE_TAIL_SIZE);
+	for (size_t at = 0; at < LARGE; at += steps[_i])
+		rig.sink.write(rig.sink.ctx, large + at, MIN(steps[_i], LARGE - at));
+	ck_assert_uint_eq(console_copy(&rig.console, copy, CONSOLE_RING_SIZE + 1), CONSOLE_RING_SIZE);
+	ck_assert(!memcmp(copy, large + LARGE - CONSOLE_RING_SIZE, CONSOLE_RING_SIZE));
+	ck_assert_uint_eq(copy[CONSOLE_RING_SIZE], 0);
+	free(copy);
 }
 END_TEST
 
-START_TEST(tail_is_cut_at_its_front_to_fit)
+START_TEST(a_copy_is_cut_at_its_front_to_fit)
 {
-	char text[5] = "????";
+	char text[] = "????????";
 
 	rig_init(&rig, -1, -1, false);
-	console_tail(&rig.console, text, sizeof(text));
-	ck_assert_str_eq(text, "");
+	ck_assert_uint_eq(console_copy(&rig.console, text, 4), 0);
 	print("123456789");
-	console_tail(&rig.console, text, sizeof(text));
-	ck_assert_str_eq(text, "6789");
+	ck_assert_uint_eq(console_copy(&rig.console, text, 4), 4);
+	ck_assert_str_eq(text, "6789????");
 }
 END_TEST
 
 /* It is a copy: asking does not take it away. */
-START_TEST(tail_can_be_asked_for_twice)
+START_TEST(a_copy_can_be_asked_for_twice)
 {
-	char text[16];
+	char text[16] = "";
 
 	rig_init(&rig, -1, -1, false);
 	print("last words");
-	console_tail(&rig.console, text, sizeof(text));
-	console_tail(&rig.console, text, sizeof(text));
+	console_copy(&rig.console, text, sizeof(text));
+	memset(text, 0, sizeof(text));
+	ck_assert_uint_eq(console_copy(&rig.console, text, sizeof(text)), 10);
 	ck_assert_str_eq(text, "last words");
 }
 END_TEST
@@ -335,7 +334,7 @@ END_TEST
 Suite *console_suite(void)
 {
 	Suite *suite = suite_create("backend/console");
-	TCase *tcase = tcase_create("output"), *end = tcase_create("tail and drain");
+	TCase *tcase = tcase_create("output"), *end = tcase_create("what is kept, and drain");
 
 	suite_add_tcase(suite, tcase);
 	tcase_add_checked_fixture(tcase, setup, teardown);
@@ -351,9 +350,9 @@ Suite *console_suite(void)
 	suite_add_tcase(suite, end);
 	tcase_add_checked_fixture(end, setup, teardown);
 	tcase_set_timeout(end, 30);
-	tcase_add_loop_test(end, tail_keeps_the_last_2_kib, 0, 6);
-	tcase_add_test(end, tail_is_cut_at_its_front_to_fit);
-	tcase_add_test(end, tail_can_be_asked_for_twice);
+	tcase_add_loop_test(end, the_newest_bytes_are_kept, 0, 6);
+	tcase_add_test(end, a_copy_is_cut_at_its_front_to_fit);
+	tcase_add_test(end, a_copy_can_be_asked_for_twice);
 	tcase_add_loop_test(end, drain_writes_what_is_left, RIG_PIPE, RIG_SOCKET + 1);
 	tcase_add_test(end, drain_is_patient_with_a_reader_that_reads);
 	tcase_add_loop_test(end, drain_times_out_on_a_stalled_reader, RIG_PIPE, RIG_SOCKET + 1);
@@ -361,5 +360,7 @@ Suite *console_suite(void)
 	tcase_add_test(end, drain_says_why_it_cannot_write);
 	suite_add_tcase(suite, console_input_tcase());
 	suite_add_tcase(suite, console_fds_tcase());
+	suite_add_tcase(suite, console_hub_tcase());
+	suite_add_tcase(suite, console_listen_tcase());
 	return suite;
 }

@@ -12,8 +12,9 @@
 
 #include "lib/files.h"
 #include "util/bytes.h"
+#include "util/error.h"
 
-#define MANY 1000000
+#define MANY 3000000 /* more than ring and pipe hold */
 
 static struct rig rig;
 static uint8_t many[MANY];
@@ -80,16 +81,19 @@ END_TEST
 START_TEST(descriptor_that_is_none_is_refused)
 {
 	struct event_loop loop;
-	struct console_config config = {.loop = &loop, .in_fd = -1, .out_fd = -1};
+	struct console_config config = {
+		.loop = &loop, .ends = {{.in = -1, .out = -1}, {.in = -1, .out = -1}}, .end_count = 2};
+	struct error error;
 	unsigned before;
 
 	rig_init(&rig, -1, -1, false);
 	ck_assert_int_eq(event_loop_init(&loop), 0);
 	before = files_open_fds();
-	*(_i ? &config.in_fd : &config.out_fd) = 987;
+	*(_i ? &config.ends[1].in : &config.ends[1].out) = 987;
 	console_fini(&rig.console);
 	before = files_open_fds();
-	ck_assert_int_eq(console_init(&rig.console, &config), -EBADF);
+	ck_assert_int_eq(console_init(&rig.console, &config, &error), -EBADF);
+	ck_assert_str_eq(error.text, "console 1: Bad file descriptor");
 	ck_assert_uint_eq(files_open_fds(), before);
 	event_loop_fini(&loop);
 }
@@ -125,7 +129,7 @@ START_TEST(blocking_output_does_not_block_the_loop)
 	rig_pair(RIG_PIPE, fds);
 	limit_fds(3);
 	rig_init(&rig, -1, fds[1], false);
-	ck_assert(!rig.console.out.owned);
+	ck_assert(!rig.console.clients[0].out.owned);
 	rig_start(&rig);
 	taken = rig_print_until_refused(&rig, many, MANY);
 	ck_assert_uint_lt(taken, MANY);
@@ -146,7 +150,7 @@ START_TEST(blocking_input_does_not_block_the_loop)
 	ck_assert_int_eq(write(fds[1], many, 100), 100);
 	limit_fds(3);
 	rig_init(&rig, fds[0], -1, false);
-	ck_assert(!rig.console.in.owned);
+	ck_assert(!rig.console.clients[0].in.owned);
 	rig_make_room(&rig, 16);
 	rig_start(&rig);
 	ck_assert(rig_wait_got(&rig, 16));
@@ -176,7 +180,7 @@ START_TEST(one_socket_serves_both_ways)
 	/* More than the socket holds, so that the console has to wait for its reader. */
 	taken = rig_print_until_refused(&rig, many, MANY);
 	ck_assert_uint_lt(taken, MANY);
-	rig.drains = 0;
+	rig_take(&rig, &rig.drains);
 	for (size_t left = taken; left;) {
 		struct pollfd ready = {.fd = fds[1], .events = POLLIN};
 		ssize_t count;

@@ -54,8 +54,8 @@ START_TEST(nothing_given_is_lodger_with_a_scratch_disk)
 	ck_assert(!options.disks[0].read_only);
 	ck_assert_uint_eq(options.config.memory, MIB(128));
 	ck_assert_uint_eq(options.config.cpus, 1);
-	ck_assert_int_eq(options.console, CONSOLE_STDIO);
-	ck_assert_int_eq(options.config.console_in, -1);
+	ck_assert_uint_eq(options.console_count, 1);
+	ck_assert_int_eq(options.consoles[0].where, CONSOLE_STDIO);
 	ck_assert_ptr_null(options.report);
 	ck_assert(!options.restart && !options.verbose);
 }
@@ -101,7 +101,8 @@ START_TEST(every_option_reaches_the_configuration)
 	ck_assert_str_eq(options.config.kvm_device, "/dev/other");
 	ck_assert(options.verbose);
 	ck_assert_str_eq(options.config.kernel, "k.elf");
-	ck_assert_int_eq(options.console, CONSOLE_NONE);
+	ck_assert_uint_eq(options.console_count, 1);
+	ck_assert_int_eq(options.consoles[0].where, CONSOLE_NONE);
 }
 END_TEST
 
@@ -119,20 +120,36 @@ END_TEST
 
 START_TEST(last_of_two_values_counts)
 {
-	expect_parsed("-m 1G -m 2G --on-reset restart --on-reset exit --console file=x "
-		      "--console stdio --debug-exit qemu --debug-exit lodge --format flat --format auto");
+	expect_parsed("-m 1G -m 2G --on-reset restart --on-reset exit "
+		      "--debug-exit qemu --debug-exit lodge --format flat --format auto");
 	ck_assert_int_eq(options.config.format, LODGE_FORMAT_AUTO);
 	ck_assert_uint_eq(options.config.memory, GIB(2));
 	ck_assert(!options.restart && !options.config.qemu_debug_exit);
-	ck_assert_int_eq(options.console, CONSOLE_STDIO);
 }
 END_TEST
 
 START_TEST(console_can_be_a_file)
 {
 	expect_parsed("--console file=out=1.log");
-	ck_assert_int_eq(options.console, CONSOLE_FILE);
-	ck_assert_str_eq(options.console_path, "out=1.log");
+	ck_assert_uint_eq(options.console_count, 1);
+	ck_assert_int_eq(options.consoles[0].where, CONSOLE_FILE);
+	ck_assert_str_eq(options.consoles[0].path, "out=1.log");
+}
+END_TEST
+
+START_TEST(eight_consoles_are_kept_in_order)
+{
+	static const enum console_where wheres[] = {CONSOLE_PTY, CONSOLE_SOCKET, CONSOLE_STDIO, CONSOLE_FILE,
+		CONSOLE_FILE, CONSOLE_PTY, CONSOLE_SOCKET, CONSOLE_SOCKET};
+
+	expect_parsed("--console pty --console socket=s=1 --console stdio --console file=a --console file=b "
+		      "--console pty --console socket=c --console socket=d");
+	ck_assert_uint_eq(options.console_count, 8);
+	for (unsigned i = 0; i < 8; i++)
+		ck_assert_int_eq(options.consoles[i].where, wheres[i]);
+	ck_assert_str_eq(options.consoles[1].path, "s=1");
+	ck_assert_str_eq(options.consoles[4].path, "b");
+	ck_assert_str_eq(options.consoles[7].path, "d");
 }
 END_TEST
 
@@ -212,6 +229,8 @@ END_TEST
 
 /* Bad values */
 
+#define PTY " --console pty"
+
 static const struct {
 	const char *line, *text;
 } bad[] = {
@@ -236,6 +255,12 @@ static const struct {
 	{"--console file=", "--console 'file=': not one of"},
 	{"--console file", "--console 'file': not one of"},
 	{"--console stdio2", "--console 'stdio2': not one of"},
+	{"--console socket=", "--console 'socket=': not one of"},
+	{"--console pty=x", "--console 'pty=x': not one of"},
+	{"--console stdio --console file=a --console stdio", "--console 'stdio': given twice"},
+	{"--console stdio --console none", "--console 'none': none goes with no other console"},
+	{"--console none --console pty", "--console 'pty': none goes with no other console"},
+	{PTY PTY PTY PTY PTY PTY PTY PTY " --console file=9", "8 consoles at most"},
 	{"--trace pio,nothing", "--trace 'pio,nothing': not a list of"},
 	{"--trace=", "--trace '': not a list of"},
 	{"--report", "option '--report' needs a value"},
@@ -284,6 +309,7 @@ Suite *run_options_suite(void)
 	tcase_add_test(good_values, long_names_and_abbreviations_mean_the_same);
 	tcase_add_test(good_values, last_of_two_values_counts);
 	tcase_add_test(good_values, console_can_be_a_file);
+	tcase_add_test(good_values, eight_consoles_are_kept_in_order);
 	tcase_add_test(good_values, help_is_asked_for);
 	tcase_add_loop_test(good_values, fields_of_a_disk_are_taken_apart, 0, ARRAY_SIZE(disks));
 	tcase_add_test(good_values, eight_disks_are_kept_in_order);

@@ -21,6 +21,7 @@ int main(void)
 		report_suite,
 		lodger_suite,
 		console_suite,
+		consoles_suite,
 		terminal_suite,
 		disk_suite,
 		machine_suite,

@@ -7,6 +7,7 @@ Suite *exit_status_suite(void);
 Suite *report_suite(void);
 Suite *lodger_suite(void);
 Suite *console_suite(void);
+Suite *consoles_suite(void);
 Suite *terminal_suite(void);
 Suite *disk_suite(void);
 Suite *machine_suite(void);

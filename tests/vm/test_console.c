@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/command.h"
+#include "lib/elf_builder.h"
 #include "lib/files.h"
 #include "vm/suites.h"
 
@@ -133,13 +134,17 @@ START_TEST(other_commands_notice_a_full_stdout_too)
 }
 END_TEST
 
-/* A pipe that nobody reads, filled by the guest. */
+/* mov dx,0x3f8; 1: mov esi,0x100000; mov ecx,0x1000; rep outsb; jmp 1b: prints the memory that it lies in */
+static const uint8_t print_for_ever[] = {
+	0x66, 0xba, 0xf8, 0x03, 0xbe, 0, 0, 0x10, 0, 0xb9, 0, 0x10, 0, 0, 0xf3, 0x6e, 0xeb, 0xf2};
+
+/* A pipe that nobody reads, filled by the guest, and then the ring. */
 static void start_stalled(const char *timeout)
 {
-	const char *const argv[] = {command_lodge(), "run", "--timeout", timeout, "--append",
-		"run=blk read 0 0 64;blk read 0 0 64;blk read 0 0 64;poweroff", NULL};
+	const char *const argv[] = {command_lodge(), "run", "--timeout", timeout, "print.elf", NULL};
 	int fds[2];
 
+	elf_write_pvh("print.elf", print_for_ever, sizeof(print_for_ever));
 	ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
 	fcntl(fds[1], F_SETPIPE_SZ, 4096);
 	command->stdout_fd = fds[1];

@@ -128,7 +128,6 @@ START_TEST(stops_at_any_moment_end_the_run)
 
 		guest_init(&guest, NULL);
 		guest.config.cpus = 1 + (unsigned)i % 4;
-		guest.config.console_out = -1;
 		ck_assert_int_eq(lodge_vm_new(&guest.config, &vm, &guest.error), 0);
 		guest.result.status = -1;
 		pthread_create(&thread, NULL, stop_now, vm);
@@ -167,11 +166,13 @@ START_TEST(a_paused_guest_stands_still_until_it_is_resumed)
 	struct lodge_vm *vm;
 	off_t size;
 	int out = memfd_create("console", MFD_CLOEXEC);
+	const struct lodge_console console = {.in = -1, .out = out};
 
 	elf_write_pvh("print.elf", print_for_ever, sizeof(print_for_ever));
 	guest_init(&guest, NULL);
 	guest.config.kernel = "print.elf";
-	guest.config.console_out = out;
+	guest.config.consoles = &console;
+	guest.config.console_count = 1;
 	vm = start_vm(&thread);
 	for (int i = 0; i < 5; i++) {
 		usleep(50000); /* what it printed before is still written */
@@ -199,7 +200,6 @@ START_TEST(pauses_never_race_with_running_vcpus)
 
 	guest_init(&guest, "run=selftest;selftest;selftest;exit 44");
 	guest.config.cpus = 4;
-	guest.config.console_out = -1;
 	vm = start_vm(&thread);
 	for (int i = 0; i < 200; i++) {
 		lodge_vm_resume(vm);

@@ -1,81 +1,106 @@
 /*
- * The console: between a serial chip and the file descriptors of whoever looks at it. Output is buffered, and
- * written by the event-loop thread as the descriptor takes it; a reader that stalls holds the guest's
- * transmitter back, never a thread. Input is read only as fast as the chip takes it. No byte is lost either way.
+ * The console: a hub between a serial chip and any number of clients. What the chip sends goes into one ring, and
+ * each client has its own position there; what clients type goes to the chip in turn. The event-loop thread does
+ * all reading and writing, and waits for nobody: a stream that stalls holds the guest's transmitter back once the
+ * ring is full, a viewer that stalls misses bytes. No byte of input is lost.
  */
 #pragma once
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "backend/character.h"
+#include "backend/console_fd.h"
 #include "event/loop.h"
 #include "util/ring.h"
 
-#define CONSOLE_OUT_SIZE  16384
-#define CONSOLE_IN_SIZE   4096
-#define CONSOLE_TAIL_SIZE 2048
+struct error;
+
+#define CONSOLE_RING_SIZE       (1 << 20)
+#define CONSOLE_IN_SIZE         1024
+#define CONSOLE_CHUNK_SIZE      16384 /* what is written at once */
+#define CONSOLE_ENDS_MAX        8
+#define CONSOLE_CONNECTIONS_MAX 32
+
+enum console_kind {
+	CONSOLE_STREAM, /* gets every byte; an error of its output is the console's failure */
+	CONSOLE_VIEWER, /* misses the oldest bytes when it lags by a whole ring; an error just ends it */
+	CONSOLE_LISTEN, /* in is a listening unix socket: who connects is a viewer */
+};
+
+/* What the console's owner gives it. Descriptors stay the owner's, and outlive the console. */
+struct console_end {
+	enum console_kind kind;
+	int in;      /* -1: no input */
+	int out;     /* -1: no output; not used by CONSOLE_LISTEN */
+	bool escape; /* Ctrl-A x asks to stop, Ctrl-A a is a Ctrl-A */
+};
 
 struct console_config {
 	struct event_loop *loop;
-	int in_fd;                            /* -1: no input */
-	int out_fd;                           /* -1: output is only kept for console_tail() */
-	bool escape;                          /* Ctrl-A x asks to stop, Ctrl-A a is a Ctrl-A */
+	struct console_end ends[CONSOLE_ENDS_MAX];
+	unsigned end_count;
 	void (*stop)(void *ctx);              /* the escape was typed; on the event-loop thread */
-	void (*failed)(void *ctx, int error); /* out_fd takes no more: -errno; on the event-loop thread */
+	void (*failed)(void *ctx, int error); /* a stream takes no more: -errno; on the event-loop thread */
 	void *ctx;
 };
 
-/* A descriptor that is read or written without ever blocking. */
-struct console_fd {
-	struct event_source source;
-	bool owned;    /* a twin of the caller's, to be closed */
-	bool blocking; /* there could be no non-blocking twin */
-	bool socket;
-	bool pollable; /* regular files are not: they are always ready */
+/* An end or a connection. The event-loop thread's alone. */
+struct console_client {
+	struct console *console;
+	enum console_kind kind;
+	struct console_fd in;
+	struct console_fd out;
+	uint64_t at; /* the byte of the ring that it gets next */
+	bool escape;
+	bool in_escape; /* the last byte was a Ctrl-A */
+	size_t in_len;  /* read but not yet taken by the chip */
+	uint8_t in_bytes[CONSOLE_IN_SIZE];
 };
 
 struct console {
 	struct console_config config;
-	struct character_source source; /* the chip; set once by console_connect() */
-	struct console_fd in;
-	struct console_fd out;
-	struct event_source wake; /* an eventfd: other threads ask the loop to look at the console */
+	struct character_source source;  /* the chip; set once by console_connect() */
+	struct event_source wake;        /* an eventfd: other threads ask the loop to look at the console */
+	struct event_timer listen_again; /* fitted if there is a CONSOLE_LISTEN */
+	atomic_bool in_wanted;           /* the chip may have room for input */
 
-	/* The event-loop thread's alone. */
-	uint8_t in_bytes[CONSOLE_IN_SIZE];
-	size_t in_start, in_end; /* read but not yet taken by the chip */
-	bool in_escape;          /* the last byte was a Ctrl-A */
+	/* The event-loop thread's alone. The ends come first, then connections as they come and go. */
+	struct console_client clients[CONSOLE_ENDS_MAX + CONSOLE_CONNECTIONS_MAX];
+	unsigned turn; /* whose input is next */
 	uint64_t bytes_in;
-	bool out_broken;
+	uint8_t chunk[CONSOLE_CHUNK_SIZE];
 
 	/* Guards what follows; taken below the chip's lock, and never held while the chip is called. */
 	pthread_mutex_t lock;
-	struct ring out_ring;
-	struct ring tail_ring;
-	uint64_t bytes_out;
+	struct ring ring;
+	uint64_t limit;   /* the ring's position where the slowest stream would lose a byte */
+	bool out_wanted;  /* a client has all there is: wake the loop when there is more */
 	bool out_refused; /* the chip was told to wait: call drained() when there is room */
-	bool in_wanted;   /* the chip has room for input */
-	uint8_t out_bytes[CONSOLE_OUT_SIZE];
-	uint8_t tail_bytes[CONSOLE_TAIL_SIZE];
 };
 
-int console_init(struct console *console, const struct console_config *config);
+/* 0, or -errno and *error; then, too, console_fini() has been called. */
+int console_init(struct console *console, const struct console_config *config, struct error *error);
 void console_fini(struct console *console); /* zeroed and half-built ones too */
 
 /* What the chip writes to. */
 struct character_sink console_sink(struct console *console);
 
-/* Says which chip gets the input, and starts to read. */
+/* Says which chip gets the input, and starts to serve the clients. */
 void console_connect(struct console *console, const struct character_source *source);
 
 /*
- * After the guest's end: writes what is left, however long the reader takes, until one of the stop_fds (-1:
- * none) is readable or timeout_ms (-1: none) passes without the reader taking a byte. 0 or -errno; what
+ * After the guest's end, on the thread that ran the loop: writes what is left to the streams, however long they
+ * take, until one of the stop_fds (-1: none) is readable or timeout_ms (-1: none) passes without a stream taking
+ * a byte. Viewers get what they take at once, or within a second in which they keep taking. 0 or -errno; what
  * could not be written is dropped.
  */
 int console_drain(struct console *console, const int stop_fds[2], int timeout_ms);
 
-/* Copies the last of what the guest printed, NUL-terminated, into text of the given size. */
-void console_tail(struct console *console, char *text, size_t size);
+/* Copies the newest bytes that the chip sent, up to size of those that are kept, and returns how many. Any thread. */
+size_t console_copy(struct console *console, void *to, size_t size);
+
+/* Sets the size of the ends that are masters of a pty. Any thread. */
+void console_resize(const struct console *console, unsigned columns, unsigned rows);

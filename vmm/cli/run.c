@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/consoles.h"
 #include "cli/run_options.h"
 #include "cli/terminal.h"
 #include "util/clock.h"
@@ -16,39 +17,33 @@
 struct run {
 	struct run_options options;
 	struct terminal terminal;
-	int report_fd;  /* -1: none */
-	int console_fd; /* --console file=, -1: none */
+	struct consoles consoles;
+	int report_fd; /* -1: none */
 };
 
-static int open_output(const char *option, const char *path, int *ret_fd)
+static int open_report(struct run *run, struct error *error)
 {
-	char text[512];
+	const char *path = run->options.report;
 
-	*ret_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (*ret_fd >= 0)
+	if (!path)
 		return 0;
-	snprintf(text, sizeof(text), "%s: %s: %s", option, path, strerror(errno));
-	print_error("run", text);
-	return LODGE_STATUS_USAGE;
+	run->report_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (run->report_fd >= 0)
+		return 0;
+	return error_set(error, ERROR_USAGE, -errno, "--report: %s: %s", path, strerror(errno));
 }
 
-static int open_outputs(struct run *run)
+static int open_outputs(struct run *run, struct error *error)
 {
-	struct lodge_config *config = &run->options.config;
-	int status = 0;
+	struct run_options *options = &run->options;
+	int err = open_report(run, error);
 
-	if (run->options.report)
-		status = open_output("--report", run->options.report, &run->report_fd);
-	if (!status && run->options.console == CONSOLE_FILE)
-		status = open_output("--console", run->options.console_path, &run->console_fd);
-	config->console_out = run->console_fd;
-	config->trace_fd = STDERR_FILENO;
-	if (run->options.console == CONSOLE_STDIO) {
-		config->console_in = STDIN_FILENO;
-		config->console_out = STDOUT_FILENO;
-		config->console_escape = isatty(STDIN_FILENO);
-	}
-	return status;
+	if (!err)
+		err = consoles_open(&run->consoles, options->consoles, options->console_count, error);
+	options->config.consoles = run->consoles.list;
+	options->config.console_count = run->consoles.count;
+	options->config.trace_fd = STDERR_FILENO;
+	return err;
 }
 
 /* The signals that ask lodge to stop arrive through a descriptor that the library watches. */
@@ -137,8 +132,8 @@ static void run_to_end(struct run *run, struct lodge_result *result)
 			write_report(run, result);
 			return;
 		}
-		if (config->console_in >= 0)
-			terminal_make_raw(&run->terminal, config->console_in);
+		if (run->consoles.stdio)
+			terminal_make_raw(&run->terminal, STDIN_FILENO);
 		lodge_vm_run(vm, result);
 		terminal_restore(&run->terminal);
 		again = result->outcome == LODGE_RESET && run->options.restart;
@@ -155,7 +150,7 @@ static void run_to_end(struct run *run, struct lodge_result *result)
 
 static int run_run(const struct command *command, int argc, char **argv)
 {
-	struct run run = {.report_fd = -1, .console_fd = -1};
+	struct run run = {.report_fd = -1};
 	struct lodge_result result = {0};
 	struct error error;
 	int err = run_options_parse(&run.options, argc, argv, &error), status = 0;
@@ -164,14 +159,13 @@ static int run_run(const struct command *command, int argc, char **argv)
 		command_print_help(command);
 		goto done;
 	}
+	if (!err)
+		err = open_outputs(&run, &error);
 	if (err) {
 		print_error(command->name, error.text);
 		status = error.kind;
 		goto done;
 	}
-	status = open_outputs(&run);
-	if (status)
-		goto done;
 	run.options.config.stop_fd = open_stop_fd();
 	run_to_end(&run, &result);
 	status = result.status;
@@ -180,8 +174,7 @@ static int run_run(const struct command *command, int argc, char **argv)
 done:
 	if (run.report_fd >= 0)
 		close(run.report_fd);
-	if (run.console_fd >= 0)
-		close(run.console_fd);
+	consoles_close(&run.consoles);
 	run_options_free(&run.options);
 	return status;
 }

@@ -148,19 +148,52 @@ static int set_disk(void *target, const char *value, struct error *error)
 	return 0;
 }
 
+static int parse_console(const char *value, struct console_option *ret_console, struct error *error)
+{
+	static const struct {
+		const char *name;
+		enum console_where where;
+		bool has_path;
+	} kinds[] = {
+		{"stdio", CONSOLE_STDIO, false},
+		{"none", CONSOLE_NONE, false},
+		{"pty", CONSOLE_PTY, false},
+		{"file", CONSOLE_FILE, true},
+		{"socket", CONSOLE_SOCKET, true},
+	};
+	unsigned i;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		const char *path = value_of(value, kinds[i].name);
+
+		if (kinds[i].has_path ? path && *path : !strcmp(value, kinds[i].name)) {
+			*ret_console = (struct console_option){.where = kinds[i].where, .path = path};
+			return 0;
+		}
+	}
+	return bad_value(error, "--console", value, "not one of stdio, none, pty, file=FILE, socket=PATH");
+}
+
 static int set_console(void *target, const char *value, struct error *error)
 {
 	struct run_options *options = target;
+	struct console_option console;
+	int err = parse_console(value, &console, error);
+	unsigned i;
 
-	options->console_path = value_of(value, "file");
-	if (options->console_path && *options->console_path)
-		options->console = CONSOLE_FILE;
-	else if (!strcmp(value, "stdio"))
-		options->console = CONSOLE_STDIO;
-	else if (!strcmp(value, "none"))
-		options->console = CONSOLE_NONE;
-	else
-		return bad_value(error, "--console", value, "not one of stdio, none, file=FILE");
+	if (err)
+		return err;
+	if (options->console_count == LODGE_CONSOLES_MAX)
+		return bad_value(error, "--console", value, "there can be 8 consoles at most");
+	for (i = 0; i < options->console_count; i++) {
+		enum console_where other = options->consoles[i].where;
+
+		if (console.where == CONSOLE_NONE || other == CONSOLE_NONE)
+			return bad_value(error, "--console", value, "none goes with no other console");
+		if (console.where == CONSOLE_STDIO && other == CONSOLE_STDIO)
+			return bad_value(error, "--console", value, "given twice");
+	}
+	options->consoles[options->console_count++] = console;
 	return 0;
 }
 
@@ -276,7 +309,10 @@ const struct option_row run_option_rows[] = {
 		"ro: read-only; direct: past the host's page cache\n"
 		"a comma in FILE is written twice",
 		set_disk},
-	{"console", 0, "WHERE", "the serial console: stdio (default), none, file=FILE", set_console},
+	{"console", 0, "WHERE",
+		"the serial console: stdio (default), none, file=FILE, pty,\n"
+		"socket=PATH (a unix socket for many to connect to); up to 8",
+		set_console},
 	{"report", 0, "FILE", "write what the guest did to FILE, as JSON", set_report},
 	{"timeout", 0, "SECONDS", "stop the guest after so long, with status 114", set_timeout},
 	{"on-reset", 0, "WHAT", "when the guest resets: exit (default, status 110), restart", set_on_reset},
@@ -307,6 +343,8 @@ int run_options_parse(struct run_options *options, int argc, char **argv, struct
 		return error_set(error, ERROR_USAGE, -EINVAL,
 			"'%s': one kernel is enough; its own arguments go into --append", argv[operand + 1]);
 	}
+	if (!options->console_count)
+		options->console_count = 1; /* the zeroed entry: stdio */
 	if (operand < argc)
 		options->config.kernel = argv[operand];
 	else if (!options->disk_count)

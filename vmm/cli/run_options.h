@@ -3,21 +3,20 @@
 
 #include <stdbool.h>
 
+#include "cli/consoles.h"
 #include "cli/options.h"
 #include "lodge.h"
 
-enum console_kind { CONSOLE_STDIO, CONSOLE_NONE, CONSOLE_FILE };
-
 struct run_options {
-	struct lodge_config config; /* its descriptors are still -1 */
+	struct lodge_config config; /* without its consoles and descriptors */
 	struct lodge_disk disks[LODGE_DISKS_MAX];
 	unsigned disk_count;
 	char *owned[2 * LODGE_DISKS_MAX]; /* strings that were taken out of --disk */
 	unsigned owned_count;
-	enum console_kind console;
-	const char *console_path; /* CONSOLE_FILE */
-	const char *report;       /* NULL: none */
-	bool restart;             /* --on-reset restart */
+	struct console_option consoles[LODGE_CONSOLES_MAX];
+	unsigned console_count;
+	const char *report; /* NULL: none */
+	bool restart;       /* --on-reset restart */
 	bool verbose;
 };
 

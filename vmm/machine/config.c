@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "backend/console.h"
 #include "lodge.h"
 #include "util/bytes.h"
 #include "util/error.h"
@@ -14,6 +15,11 @@
 
 static_assert(LODGE_CPUS_MAX == CPUS_MAX, "the public limit is the machine's");
 static_assert(LODGE_DISKS_MAX == VIRTIO_MMIO_SLOTS, "a disk a slot");
+static_assert(LODGE_CONSOLES_MAX == CONSOLE_ENDS_MAX && LODGE_CONSOLE_KEPT == CONSOLE_RING_SIZE &&
+		      (int)LODGE_CONSOLE_STREAM == CONSOLE_STREAM &&
+		      (int)LODGE_CONSOLE_VIEWER == CONSOLE_VIEWER &&
+		      (int)LODGE_CONSOLE_LISTEN == CONSOLE_LISTEN,
+	"the public consoles are the internal ones");
 static_assert((int)LODGE_TRACE_PIO == TRACE_PIO && (int)LODGE_TRACE_MMIO == TRACE_MMIO &&
 		      (int)LODGE_TRACE_IRQ == TRACE_IRQ && (int)LODGE_TRACE_VIRTIO == TRACE_VIRTIO &&
 		      (int)LODGE_TRACE_EXIT == TRACE_EXIT,
@@ -24,8 +30,6 @@ void lodge_config_init(struct lodge_config *config)
 	*config = (struct lodge_config){
 		.memory = MIB(128),
 		.cpus = 1,
-		.console_in = -1,
-		.console_out = -1,
 		.trace_fd = -1,
 		.stop_fd = -1,
 	};
@@ -46,6 +50,27 @@ static int check_disks(const struct lodge_config *config, struct error *error)
 			return error_set(error, ERROR_USAGE, -EINVAL,
 				"disk serial '%s': longer than %u bytes", serial, VIRTIO_BLK_ID_BYTES);
 		}
+	}
+	return 0;
+}
+
+static int check_consoles(const struct lodge_config *config, struct error *error)
+{
+	unsigned i;
+
+	if (config->console_count > LODGE_CONSOLES_MAX) {
+		return error_set(error, ERROR_USAGE, -EINVAL, "%u consoles: there can be %u at most",
+			config->console_count, LODGE_CONSOLES_MAX);
+	}
+	for (i = 0; i < config->console_count; i++) {
+		const struct lodge_console *console = &config->consoles[i];
+
+		if ((unsigned)console->kind > LODGE_CONSOLE_LISTEN) {
+			return error_set(error, ERROR_USAGE, -EINVAL, "console %u: kind %d is unknown", i,
+				(int)console->kind);
+		}
+		if (console->kind == LODGE_CONSOLE_LISTEN && console->in < 0)
+			return error_set(error, ERROR_USAGE, -EINVAL, "console %u: no socket is given", i);
 	}
 	return 0;
 }
@@ -85,7 +110,7 @@ int config_check(const struct lodge_config *config, struct error *error)
 			"a kernel command line of %zu bytes: %u is the most", strlen(config->append),
 			BOOT_CMDLINE_SIZE - 1);
 	}
-	if (check_format(config, error))
+	if (check_format(config, error) || check_consoles(config, error))
 		return -EINVAL;
 	return check_disks(config, error);
 }

@@ -79,7 +79,7 @@ void result_fill(struct lodge_vm *vm, struct lodge_result *ret_result)
 		.run_us = (vm->ended_at - vm->started_at) / 1000,
 		.setup_count = vm->setup_count,
 		.console_bytes_in = vm->console.bytes_in,
-		.console_bytes_out = vm->console.bytes_out,
+		.console_bytes_out = vm->console.ring.written,
 		.has_registers = vm->ending.has_registers,
 		.registers = vm->ending.registers,
 		.peak_rss = peak_rss(),
@@ -94,7 +94,7 @@ void result_fill(struct lodge_vm *vm, struct lodge_result *ret_result)
 	for (i = 0; i < vm->vcpu_count; i++)
 		add_vcpu(&result, vm, &vm->vcpus[i]);
 	add_disks(&result, vm);
-	console_tail(&vm->console, result.console_tail, sizeof(result.console_tail));
+	console_copy(&vm->console, result.console_tail, sizeof(result.console_tail) - 1);
 	*ret_result = result;
 }
 

@@ -73,17 +73,32 @@ static void timed_out(void *ctx)
 	vm_end(vm, &ending);
 }
 
-int events_init(struct lodge_vm *vm, struct error *error)
+static int init_console(struct lodge_vm *vm, struct error *error)
 {
-	const struct console_config console = {
+	struct console_config config = {
 		.loop = &vm->loop,
-		.in_fd = vm->config.console_in,
-		.out_fd = vm->config.console_out,
-		.escape = vm->config.console_escape,
+		.end_count = vm->config.console_count,
 		.stop = stop_requested,
 		.failed = console_failed,
 		.ctx = vm,
 	};
+	unsigned i;
+
+	for (i = 0; i < config.end_count; i++) {
+		const struct lodge_console *from = &vm->config.consoles[i];
+
+		config.ends[i] = (struct console_end){
+			.kind = (enum console_kind)from->kind,
+			.in = from->in,
+			.out = from->out,
+			.escape = from->escape,
+		};
+	}
+	return console_init(&vm->console, &config, error);
+}
+
+int events_init(struct lodge_vm *vm, struct error *error)
+{
 	int err = event_loop_init(&vm->loop);
 
 	if (err)
@@ -101,10 +116,7 @@ int events_init(struct lodge_vm *vm, struct error *error)
 		err = event_timer_init(&vm->timeout, &vm->loop, timed_out, vm);
 	if (err)
 		goto fail;
-	err = console_init(&vm->console, &console);
-	if (err)
-		return error_set(error, ERROR_VMM, err, "console: %s", strerror(-err));
-	return 0;
+	return init_console(vm, error);
 fail:
 	return error_set(error, ERROR_VMM, err, "event loop: %s", strerror(-err));
 }
@@ -233,4 +245,14 @@ int lodge_vm_run(struct lodge_vm *vm, struct lodge_result *ret_result)
 void lodge_vm_stop(struct lodge_vm *vm)
 {
 	eventfd_write(vm->stop_source.fd, 1);
+}
+
+size_t lodge_vm_console_copy(struct lodge_vm *vm, void *to, size_t size)
+{
+	return console_copy(&vm->console, to, size);
+}
+
+void lodge_vm_console_resize(struct lodge_vm *vm, unsigned columns, unsigned rows)
+{
+	console_resize(&vm->console, columns, rows);
 }

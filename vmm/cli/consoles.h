@@ -1,0 +1,44 @@
+/* The consoles of `lodge run`: what --console names, opened for the library. */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "lodge.h"
+
+struct error;
+
+enum console_where { CONSOLE_STDIO, CONSOLE_NONE, CONSOLE_FILE, CONSOLE_PTY, CONSOLE_SOCKET };
+
+/* One --console. */
+struct console_option {
+	enum console_where where;
+	const char *path; /* CONSOLE_FILE, CONSOLE_SOCKET */
+};
+
+/* A socket's file, to be removed: the one that we made, not what another made in its place. */
+struct socket_file {
+	const char *path; /* NULL: none */
+	dev_t dev;
+	ino_t ino;
+};
+
+struct consoles {
+	struct lodge_console list[LODGE_CONSOLES_MAX]; /* for lodge_config.consoles */
+	unsigned count;
+	bool stdio; /* one of them is standard input and output */
+	int fds[2 * LODGE_CONSOLES_MAX];
+	unsigned fd_count;
+	struct socket_file sockets[LODGE_CONSOLES_MAX];
+	unsigned socket_count;
+};
+
+/*
+ * Opens up to LODGE_CONSOLES_MAX of them, and says on stderr which pty is one: 0, or -errno and *error. To be
+ * closed in any case; paths are the options'.
+ */
+int consoles_open(
+	struct consoles *consoles, const struct console_option *options, unsigned count, struct error *error);
+
+/* Closes them, and removes the sockets' files. Zeroed ones too, and twice. */
+void consoles_close(struct consoles *consoles);
