@@ -142,7 +142,10 @@ struct lodge_config {
 	bool overcommit;        /* allow more memory than the host has */
 	unsigned trace;         /* LODGE_TRACE_..., or-ed together */
 	int trace_fd;
-	int stop_fd;            /* stops the VM when it becomes readable; -1: none */
+	int stop_fd; /* stops the VM when it becomes readable; -1: none */
+	/* Called once when the vCPUs run, on the thread in lodge_vm_run(); NULL: nobody. */
+	void (*started)(void *ctx);
+	void *started_ctx;
 	const char *kvm_device; /* NULL: /dev/kvm */
 };
 
@@ -221,12 +224,14 @@ LODGE_API int lodge_vm_run(struct lodge_vm *vm, struct lodge_result *ret_result)
 LODGE_API void lodge_vm_stop(struct lodge_vm *vm);
 
 /*
- * Takes every vCPU out of the guest, and returns when the last one is out: 0, or -ESRCH when the VM does not run.
- * Disk requests that were taken are still finished. resume lets them go on; a timeout runs on all the while. Any
- * thread but the one in lodge_vm_run().
+ * Takes every vCPU out of the guest and lets the I/O in flight finish: when it returns 0, nothing of the guest moves
+ * and nothing is written to a disk until resume. -ESRCH: the VM does not run. kvmclock stands still meanwhile, the
+ * TSC and a timeout run on. Paused twice is paused once. Any thread but the one in lodge_vm_run().
  */
 LODGE_API int lodge_vm_pause(struct lodge_vm *vm);
-LODGE_API void lodge_vm_resume(struct lodge_vm *vm);
+
+/* Lets the guest go on: 0, also when it was not paused, or -ESRCH. Any thread. */
+LODGE_API int lodge_vm_resume(struct lodge_vm *vm);
 
 /*
  * Copies the newest bytes that the guest printed and the ring still has, up to size of them: how many. Any thread,

@@ -1,5 +1,7 @@
 #include "lib/guest.h"
 
+#include <check.h>
+#include <semaphore.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -13,17 +15,28 @@ void guest_init(struct guest *guest, const char *append)
 	guest->config.timeout_ms = 30000;
 }
 
-int guest_run(struct guest *guest)
+static void capture_console(struct guest *guest)
 {
-	struct lodge_vm *vm;
-	ssize_t len;
-
 	guest->captured.in = -1;
 	guest->captured.out = memfd_create("console", MFD_CLOEXEC);
 	if (!guest->config.console_count) {
 		guest->config.consoles = &guest->captured;
 		guest->config.console_count = 1;
 	}
+}
+
+static void read_console(struct guest *guest)
+{
+	ssize_t len = pread(guest->captured.out, guest->console, sizeof(guest->console) - 1, 0);
+
+	guest->console[len > 0 ? len : 0] = '\0';
+}
+
+int guest_run(struct guest *guest)
+{
+	struct lodge_vm *vm;
+
+	capture_console(guest);
 	guest->err = lodge_vm_new(&guest->config, &vm, &guest->error);
 	if (!guest->err) {
 		guest->err = lodge_vm_run(vm, &guest->result);
@@ -31,8 +44,62 @@ int guest_run(struct guest *guest)
 	} else {
 		lodge_result_from_error(&guest->error, &guest->result);
 	}
-	len = pread(guest->captured.out, guest->console, sizeof(guest->console) - 1, 0);
-	guest->console[len > 0 ? len : 0] = '\0';
+	read_console(guest);
+	close(guest->captured.out);
+	return guest->result.status;
+}
+
+static void *run_to_end(void *ctx)
+{
+	struct guest *guest = ctx;
+
+	guest->err = lodge_vm_run(guest->vm, &guest->result);
+	return NULL;
+}
+
+static void signal_start(void *started)
+{
+	sem_post(started);
+}
+
+void guest_start(struct guest *guest)
+{
+	sem_t started;
+
+	capture_console(guest);
+	sem_init(&started, 0, 0);
+	guest->config.started = signal_start;
+	guest->config.started_ctx = &started;
+	ck_assert_msg(!lodge_vm_new(&guest->config, &guest->vm, &guest->error), "%s", guest->error.text);
+	pthread_create(&guest->thread, NULL, run_to_end, guest);
+	while (sem_wait(&started))
+		;
+	sem_destroy(&started);
+}
+
+bool guest_wait_for(struct guest *guest, const char *text, unsigned times)
+{
+	int polls;
+
+	for (polls = 0; polls < 6000; polls++) {
+		const char *at = guest->console;
+		unsigned found = 0;
+
+		read_console(guest);
+		while ((at = strstr(at, text)) != NULL && ++found < times)
+			at++;
+		if (at)
+			return true;
+		usleep(5000);
+	}
+	return false;
+}
+
+int guest_finish(struct guest *guest)
+{
+	pthread_join(guest->thread, NULL);
+	lodge_vm_free(guest->vm);
+	read_console(guest);
 	close(guest->captured.out);
 	return guest->result.status;
 }

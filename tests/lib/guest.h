@@ -1,6 +1,8 @@
 /* Guests in the test's own process, through lodge.h. */
 #pragma once
 
+#include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "../../vmm/lodge.h"
@@ -9,8 +11,10 @@
 
 /* A run: its configuration, and afterwards what came of it. */
 struct guest {
+	struct lodge_vm *vm; /* guest_start() to guest_finish() */
+	pthread_t thread;
 	struct lodge_config config;
-	struct lodge_console captured; /* guest_run()'s, if the configuration has no console */
+	struct lodge_console captured; /* a file, used if the configuration has no console */
 	struct lodge_result result;
 	struct lodge_error error;
 	int err; /* of lodge_vm_new() or lodge_vm_run() */
@@ -25,6 +29,18 @@ int guest_run(struct guest *guest);
 
 /* ... with one disk. */
 int guest_run_with_disk(struct guest *guest, const struct lodge_disk *disk);
+
+/*
+ * Starts the VM on a thread of its own, and returns when its vCPUs run. Without a console of its own it has a file,
+ * captured.out, that guest_wait_for() looks at.
+ */
+void guest_start(struct guest *guest);
+
+/* Waits until the console has shown text so many times; false: not within 30 s. */
+bool guest_wait_for(struct guest *guest, const char *text, unsigned times);
+
+/* Waits for the VM's end and frees it. Returns the exit status. */
+int guest_finish(struct guest *guest);
 
 /* The count of that name, or 0. */
 uint64_t guest_count(const struct lodge_count *counts, unsigned len, const char *name);

@@ -27,6 +27,7 @@ int main(void)
 		machine_suite,
 		formats_suite,
 		lifecycle_suite,
+		pause_suite,
 		bad_input_suite,
 	};
 	const size_t count = sizeof(suites) / sizeof(suites[0]);

@@ -13,4 +13,5 @@ Suite *disk_suite(void);
 Suite *machine_suite(void);
 Suite *formats_suite(void);
 Suite *lifecycle_suite(void);
+Suite *pause_suite(void);
 Suite *bad_input_suite(void);

@@ -1,14 +1,11 @@
 /* VMs come and go in one process, and leave nothing behind. */
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include "lib/elf_builder.h"
 #include "lib/files.h"
 #include "lib/guest.h"
 #include "vm/suites.h"
@@ -139,82 +136,6 @@ START_TEST(stops_at_any_moment_end_the_run)
 }
 END_TEST
 
-static void *run_vm(void *vm)
-{
-	lodge_vm_run(vm, &guest.result);
-	return NULL;
-}
-
-static struct lodge_vm *start_vm(pthread_t *ret_thread)
-{
-	struct lodge_vm *vm;
-
-	ck_assert_int_eq(lodge_vm_new(&guest.config, &vm, &guest.error), 0);
-	ck_assert_int_eq(lodge_vm_pause(vm), -ESRCH);
-	pthread_create(ret_thread, NULL, run_vm, vm);
-	while (lodge_vm_pause(vm) == -ESRCH)
-		usleep(1000);
-	return vm;
-}
-
-/* mov dx,0x3f8; mov al,'x'; 1: out dx,al; jmp 1b */
-static const uint8_t print_for_ever[] = {0x66, 0xba, 0xf8, 0x03, 0xb0, 'x', 0xee, 0xeb, 0xfd};
-
-START_TEST(a_paused_guest_stands_still_until_it_is_resumed)
-{
-	pthread_t thread;
-	struct lodge_vm *vm;
-	off_t size;
-	int out = memfd_create("console", MFD_CLOEXEC);
-	const struct lodge_console console = {.in = -1, .out = out};
-
-	elf_write_pvh("print.elf", print_for_ever, sizeof(print_for_ever));
-	guest_init(&guest, NULL);
-	guest.config.kernel = "print.elf";
-	guest.config.consoles = &console;
-	guest.config.console_count = 1;
-	vm = start_vm(&thread);
-	for (int i = 0; i < 5; i++) {
-		usleep(50000); /* what it printed before is still written */
-		size = lseek(out, 0, SEEK_END);
-		usleep(100000);
-		ck_assert_int_eq(lseek(out, 0, SEEK_END), size);
-		lodge_vm_resume(vm);
-		while (lseek(out, 0, SEEK_END) == size)
-			usleep(1000);
-		ck_assert_int_eq(lodge_vm_pause(vm), 0);
-	}
-	lodge_vm_stop(vm);
-	pthread_join(thread, NULL);
-	ck_assert_int_eq(guest.result.status, 115);
-	ck_assert_int_eq(lodge_vm_pause(vm), -ESRCH);
-	lodge_vm_free(vm);
-	close(out);
-}
-END_TEST
-
-START_TEST(pauses_never_race_with_running_vcpus)
-{
-	pthread_t thread;
-	struct lodge_vm *vm;
-
-	guest_init(&guest, "run=selftest;selftest;selftest;exit 44");
-	guest.config.cpus = 4;
-	vm = start_vm(&thread);
-	for (int i = 0; i < 200; i++) {
-		lodge_vm_resume(vm);
-		usleep((useconds_t)(i * 37 % 2000));
-		if (lodge_vm_pause(vm) == -ESRCH)
-			break;
-	}
-	lodge_vm_resume(vm);
-	pthread_join(thread, NULL);
-	lodge_vm_free(vm);
-	ck_assert_msg(guest.result.status == 44, "status %d: %s\n%s", guest.result.status,
-		guest.result.message, guest.result.console_tail);
-}
-END_TEST
-
 static void read_handlers(struct sigaction *actions)
 {
 	for (int signal = 1; signal <= SIGRTMAX; signal++)
@@ -255,8 +176,6 @@ Suite *lifecycle_suite(void)
 	tcase_add_test(tcase, a_vm_that_could_not_be_made_leaves_nothing);
 	tcase_add_test(tcase, a_vm_runs_only_once);
 	tcase_add_test(tcase, stops_at_any_moment_end_the_run);
-	tcase_add_test(tcase, a_paused_guest_stands_still_until_it_is_resumed);
-	tcase_add_test(tcase, pauses_never_race_with_running_vcpus);
 	tcase_add_test(tcase, the_embedders_signals_are_left_alone);
 	suite_add_tcase(suite, tcase);
 	return suite;

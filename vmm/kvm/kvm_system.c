@@ -22,7 +22,7 @@ const struct kvm_capability kvm_capabilities[] = {
 	{CAP(SET_IDENTITY_MAP_ADDR), false, "real mode on Intel hosts"},
 	{CAP(PIT2), false, "--pit"},
 	{CAP(KVMCLOCK_CTRL), false, "telling a guest that it was paused"},
-	{CAP(ADJUST_CLOCK), false, "kvmclock"},
+	{CAP(ADJUST_CLOCK), false, "a kvmclock that stands still in a pause"},
 	{CAP(TSC_DEADLINE_TIMER), false, "the guest's TSC-deadline timer"},
 };
 #undef CAP

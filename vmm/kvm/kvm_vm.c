@@ -86,6 +86,24 @@ int kvm_vm_irq_line(const struct kvm_vm *vm, unsigned gsi, bool level)
 	return vm_ioctl(vm, KVM_IRQ_LINE, &irq);
 }
 
+int kvm_vm_get_clock(const struct kvm_vm *vm, uint64_t *ret_ns)
+{
+	struct kvm_clock_data clock = {0};
+	int err = vm_ioctl(vm, KVM_GET_CLOCK, &clock);
+
+	if (!err)
+		*ret_ns = clock.clock;
+	return err;
+}
+
+int kvm_vm_set_clock(const struct kvm_vm *vm, uint64_t ns)
+{
+	/* No flags: KVM_CLOCK_REALTIME would have it add the time that has passed since. */
+	const struct kvm_clock_data clock = {.clock = ns};
+
+	return vm_ioctl(vm, KVM_SET_CLOCK, &clock);
+}
+
 int kvm_vm_add_irqfd(struct kvm_vm *vm, unsigned gsi, int fd)
 {
 	struct kvm_irqfd irqfd = {.fd = (uint32_t)fd, .gsi = gsi};

@@ -14,11 +14,33 @@ static void doorbell_rung(void *ctx, uint32_t events)
 	virtio_mmio_serve(&io->slot->mmio, 0);
 }
 
+/*
+ * The VM is paused, or was meanwhile. Every request that was taken is finished here, as they are served to their
+ * end one by one; were there any in flight, this is where to wait for them. A kick that comes now stays in its
+ * doorbell until the thread is back in its loop.
+ */
+static void gate_closed(void *ctx, uint32_t events)
+{
+	struct lodge_vm *vm = ctx;
+
+	(void)events;
+	doorbell_clear(&vm->io.gate_bell);
+	pause_pass(vm);
+}
+
 int io_thread_init(struct lodge_vm *vm)
 {
 	struct io_thread *io = &vm->io;
 	int err = event_loop_init(&io->loop);
 	unsigned i;
+
+	if (!err)
+		err = doorbell_init(&io->gate_bell);
+	if (!err) {
+		io->gate_source =
+			(struct event_source){.fd = io->gate_bell.fd, .ready = gate_closed, .ctx = vm};
+		err = event_loop_set(&io->loop, &io->gate_source, EPOLLIN);
+	}
 
 	for (i = 0; !err && i < vm->board.slot_count; i++) {
 		struct io_slot *slot = &io->slots[i];
@@ -36,6 +58,7 @@ int io_thread_init(struct lodge_vm *vm)
 void io_thread_fini(struct lodge_vm *vm)
 {
 	event_loop_fini(&vm->io.loop);
+	doorbell_fini(&vm->io.gate_bell);
 }
 
 static void *io_main(void *ctx)
@@ -45,25 +68,28 @@ static void *io_main(void *ctx)
 
 	if (err)
 		vm_fail(vm, "the I/O thread: %s", strerror(-err));
+	pause_end_thread(vm);
 	return NULL;
 }
 
 int io_thread_start(struct lodge_vm *vm)
 {
-	int err;
-
 	if (!vm->board.slot_count)
 		return 0;
-	err = pthread_create(&vm->io.thread, NULL, io_main, vm);
-	vm->io.started = !err;
-	return -err;
+	/* A gate that was closed before is passed as soon as the loop runs. */
+	doorbell_ring(&vm->io.gate_bell);
+	return pause_start_thread(vm, &vm->io.thread, io_main, vm);
 }
 
 void io_thread_stop(struct lodge_vm *vm)
 {
-	if (!vm->io.started)
-		return;
-	event_loop_stop(&vm->io.loop);
-	pthread_join(vm->io.thread, NULL);
-	vm->io.started = false;
+	if (vm->io.thread.started)
+		event_loop_stop(&vm->io.loop);
+}
+
+void io_thread_join(struct lodge_vm *vm)
+{
+	if (vm->io.thread.started)
+		pthread_join(vm->io.thread.id, NULL);
+	vm->io.thread.started = false;
 }

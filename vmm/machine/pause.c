@@ -1,87 +1,119 @@
-/* Pausing: between two KVM_RUNs every vCPU thread passes a gate, which another thread may close. */
+/*
+ * Pausing: a gate that every thread of the machine passes before it does the next thing for the guest, and that
+ * other threads may close: a vCPU's between two KVM_RUNs, the I/O thread's between two rings of a doorbell.
+ */
 #include <errno.h>
 
 #include "machine/vm.h"
 
-int pause_start_vcpu(struct lodge_vm *vm, struct vcpu *vcpu)
+int pause_start_thread(struct lodge_vm *vm, struct gate_thread *thread, void *(*body)(void *), void *ctx)
 {
 	struct gate *gate = &vm->gate;
 	int err;
 
 	/* Under the lock, so that whoever closes the gate kicks all threads there are, and none that is not yet. */
 	pthread_mutex_lock(&gate->lock);
-	err = pthread_create(&vcpu->thread, NULL, vcpu_main, vcpu);
-	vcpu->started = !err;
-	gate->vcpus += vcpu->started;
+	err = pthread_create(&thread->id, NULL, body, ctx);
+	thread->started = !err;
+	gate->threads += thread->started;
 	pthread_mutex_unlock(&gate->lock);
 	return -err;
 }
 
-void pause_end_vcpu(struct lodge_vm *vm)
+void pause_end_thread(struct lodge_vm *vm)
 {
 	struct gate *gate = &vm->gate;
 
 	pthread_mutex_lock(&gate->lock);
-	gate->vcpus--;
+	gate->threads--;
 	pthread_cond_broadcast(&gate->moved);
 	pthread_mutex_unlock(&gate->lock);
 }
 
-void pause_pass(struct vcpu *vcpu)
+bool pause_pass(struct lodge_vm *vm)
 {
-	struct lodge_vm *vm = vcpu->vm;
 	struct gate *gate = &vm->gate;
 
 	if (!atomic_load_explicit(&gate->closed, memory_order_acquire))
-		return;
+		return false;
 	pthread_mutex_lock(&gate->lock);
 	gate->waiting++;
 	pthread_cond_broadcast(&gate->moved);
-	while (atomic_load(&gate->closed) && !atomic_load(&vm->ending_now))
+	while (atomic_load(&gate->closed) && gate->state == GATE_RUNS)
 		pthread_cond_wait(&gate->moved, &gate->lock);
 	gate->waiting--;
 	pthread_mutex_unlock(&gate->lock);
-	/* The guest's watchdogs shall not take the pause for a hang of theirs. */
-	kvm_vcpu_tell_paused(&vcpu->kvm);
+	return true;
 }
 
-void pause_abandon(struct lodge_vm *vm)
+void pause_set_state(struct lodge_vm *vm, enum gate_state state)
 {
 	struct gate *gate = &vm->gate;
 
 	pthread_mutex_lock(&gate->lock);
-	gate->abandoned = true;
+	gate->state = state;
+	if (state != GATE_RUNS)
+		gate->has_clock = false; /* it was this machine's */
 	pthread_cond_broadcast(&gate->moved);
 	pthread_mutex_unlock(&gate->lock);
+}
+
+/* Called with the lock held, as is the next one. */
+static void close_gate(struct lodge_vm *vm)
+{
+	unsigned i;
+
+	atomic_store(&vm->gate.closed, true);
+	if (vm->gate.state != GATE_RUNS)
+		return;
+	for (i = 0; i < vm->vcpu_count; i++) {
+		if (vm->vcpus[i].thread.started)
+			kvm_vcpu_kick(vm->vcpus[i].thread.id);
+	}
+	if (vm->io.thread.started)
+		doorbell_ring(&vm->io.gate_bell);
+}
+
+/* kvmclock stands still with the guest. A KVM that cannot do that has it run on, and nothing more is lost. */
+static void open_gate(struct lodge_vm *vm)
+{
+	struct gate *gate = &vm->gate;
+
+	if (gate->has_clock)
+		kvm_vm_set_clock(&vm->kvm, gate->clock_ns);
+	gate->has_clock = false;
+	atomic_store(&gate->closed, false);
+	pthread_cond_broadcast(&gate->moved);
 }
 
 int lodge_vm_pause(struct lodge_vm *vm)
 {
 	struct gate *gate = &vm->gate;
-	unsigned i;
 	int err;
 
 	pthread_mutex_lock(&gate->lock);
-	if (gate->vcpus && !gate->abandoned) {
-		atomic_store(&gate->closed, true);
-		for (i = 0; i < vm->vcpu_count; i++) {
-			if (vm->vcpus[i].started)
-				kvm_vcpu_kick(vm->vcpus[i].thread);
-		}
-	}
-	while (gate->waiting < gate->vcpus && !gate->abandoned)
+	if (gate->state != GATE_IDLE)
+		close_gate(vm);
+	/* Another thread may resume the VM, or the run may end, before the last one is here. */
+	while (atomic_load(&gate->closed) && gate->state != GATE_IDLE &&
+		(gate->state == GATE_STOPS || gate->waiting < gate->threads))
 		pthread_cond_wait(&gate->moved, &gate->lock);
-	err = gate->vcpus && !gate->abandoned ? 0 : -ESRCH;
+	err = gate->state == GATE_IDLE ? -ESRCH : 0;
+	if (!err && atomic_load(&gate->closed) && !gate->has_clock)
+		gate->has_clock = !kvm_vm_get_clock(&vm->kvm, &gate->clock_ns);
 	pthread_mutex_unlock(&gate->lock);
 	return err;
 }
 
-void lodge_vm_resume(struct lodge_vm *vm)
+int lodge_vm_resume(struct lodge_vm *vm)
 {
 	struct gate *gate = &vm->gate;
+	int err;
 
 	pthread_mutex_lock(&gate->lock);
-	atomic_store(&gate->closed, false);
-	pthread_cond_broadcast(&gate->moved);
+	err = gate->state == GATE_IDLE ? -ESRCH : 0;
+	if (!err && atomic_load(&gate->closed))
+		open_gate(vm);
 	pthread_mutex_unlock(&gate->lock);
+	return err;
 }

@@ -143,9 +143,10 @@ static void start_threads(struct lodge_vm *vm)
 	sigdelset(&blocked, SIGFPE);
 	sigdelset(&blocked, SIGILL);
 	pthread_sigmask(SIG_SETMASK, &blocked, &before);
+	pause_set_state(vm, GATE_RUNS);
 	err = io_thread_start(vm);
 	for (i = 0; !err && i < vm->vcpu_count; i++)
-		err = pause_start_vcpu(vm, &vm->vcpus[i]);
+		err = pause_start_thread(vm, &vm->vcpus[i].thread, vcpu_main, &vm->vcpus[i]);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (err)
 		vm_fail(vm, "starting a thread: %s", strerror(-err));
@@ -155,17 +156,19 @@ static void stop_threads(struct lodge_vm *vm)
 {
 	unsigned i;
 
-	pause_abandon(vm);
-	for (i = 0; i < vm->vcpu_count; i++) {
-		if (vm->vcpus[i].started)
-			kvm_vcpu_kick(vm->vcpus[i].thread);
-	}
-	for (i = 0; i < vm->vcpu_count; i++) {
-		if (vm->vcpus[i].started)
-			pthread_join(vm->vcpus[i].thread, NULL);
-		vm->vcpus[i].started = false;
-	}
+	/* The I/O thread first: what came while the VM was paused is not written when the pause ends like this. */
 	io_thread_stop(vm);
+	pause_set_state(vm, GATE_STOPS);
+	for (i = 0; i < vm->vcpu_count; i++) {
+		if (vm->vcpus[i].thread.started)
+			kvm_vcpu_kick(vm->vcpus[i].thread.id);
+	}
+	for (i = 0; i < vm->vcpu_count; i++) {
+		if (vm->vcpus[i].thread.started)
+			pthread_join(vm->vcpus[i].thread.id, NULL);
+		vm->vcpus[i].thread.started = false;
+	}
+	io_thread_join(vm);
 }
 
 /* The guest has ended: what it printed still reaches its reader, unless nobody wants to wait for that. */
@@ -232,10 +235,13 @@ int lodge_vm_run(struct lodge_vm *vm, struct lodge_result *ret_result)
 	if (vm->config.timeout_ms)
 		event_timer_arm(&vm->timeout, vm->config.timeout_ms * 1000000);
 	start_threads(vm);
+	if (vm->config.started)
+		vm->config.started(vm->config.started_ctx);
 	err = event_loop_run(&vm->loop);
 	if (err)
 		vm_fail(vm, "the event loop: %s", strerror(-err));
 	stop_threads(vm);
+	pause_set_state(vm, GATE_IDLE);
 	drain_console(vm);
 	result_fill(vm, ret_result);
 	release_write_signals(&before);

@@ -186,6 +186,16 @@ static void handle_exit(struct vcpu *vcpu)
 		exit_unknown(vcpu);
 }
 
+/* Whether the guest runs on. */
+static bool pass_gate(struct vcpu *vcpu)
+{
+	/* Its watchdogs shall not take the pause for a hang of theirs. */
+	if (pause_pass(vcpu->vm))
+		kvm_vcpu_tell_paused(&vcpu->kvm);
+	/* vm_end() sets the flag before anybody kicks, and a kick is never lost: the guest runs no further. */
+	return !atomic_load_explicit(&vcpu->vm->ending_now, memory_order_acquire);
+}
+
 void *vcpu_main(void *ctx)
 {
 	struct vcpu *vcpu = ctx;
@@ -194,8 +204,7 @@ void *vcpu_main(void *ctx)
 
 	if (err)
 		vm_fail(vm, "KVM_SET_SIGNAL_MASK: %s", strerror(-err));
-	/* vm_end() sets the flag before it kicks, and a kick is never lost: the guest runs no further. */
-	while (pause_pass(vcpu), !atomic_load_explicit(&vm->ending_now, memory_order_acquire)) {
+	while (pass_gate(vcpu)) {
 		err = kvm_vcpu_run(&vcpu->kvm);
 		if (!err) {
 			handle_exit(vcpu);
@@ -206,6 +215,6 @@ void *vcpu_main(void *ctx)
 			end_with_registers(vcpu, LODGE_KVM_INTERNAL_ERROR, what);
 		}
 	}
-	pause_end_vcpu(vm);
+	pause_end_thread(vm);
 	return NULL;
 }

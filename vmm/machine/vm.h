@@ -9,7 +9,7 @@
  *   run.c        its threads, and how a run ends
  *   vcpu.c       the thread of a vCPU, and the table of exits
  *   io_thread.c  the thread of the virtqueues
- *   pause.c      the gate between two KVM_RUNs
+ *   pause.c      the gate where its threads wait while it is paused
  *   result.c     what the guest did, for the caller
  */
 #pragma once
@@ -35,12 +35,17 @@
 struct boot_state;
 struct error;
 
+/* A thread of the machine: a vCPU's or the I/O thread. */
+struct gate_thread {
+	pthread_t id;
+	bool started;
+};
+
 struct vcpu {
 	struct kvm_vcpu kvm;
 	struct lodge_vm *vm;
 	unsigned id;
-	pthread_t thread;
-	bool started;
+	struct gate_thread thread;
 	/* Counted by the vCPU's own thread, and read when it has ended. */
 	uint64_t exits[KVM_EXIT_REASONS];
 	uint64_t pio[BUS_RANGES_MAX + 1]; /* by the range's index; the last: nobody's */
@@ -65,8 +70,9 @@ struct io_slot {
 struct io_thread {
 	struct event_loop loop;
 	struct io_slot slots[VIRTIO_MMIO_SLOTS];
-	pthread_t thread;
-	bool started;
+	struct doorbell gate_bell; /* rung when the gate closes */
+	struct event_source gate_source;
+	struct gate_thread thread;
 };
 
 /* The first cause that ends a run, and what was seen then. */
@@ -78,14 +84,22 @@ struct ending {
 	struct lodge_registers registers;
 };
 
-/* Where vCPU threads wait while the VM is paused. */
+enum gate_state {
+	GATE_IDLE,  /* the VM does not run: not yet, or no more */
+	GATE_RUNS,  /* there is a machine, and its threads are started or about to be */
+	GATE_STOPS, /* its threads end: nobody waits at the gate any more */
+};
+
+/* Where the machine's threads wait while the VM is paused. */
 struct gate {
-	pthread_mutex_t lock; /* guards the rest, and vcpu.started and .thread; no other is taken below it */
+	pthread_mutex_t lock; /* guards the rest, and each gate_thread; no other is taken below it */
 	pthread_cond_t moved; /* any of it has changed */
-	unsigned vcpus;       /* threads that have not ended */
-	unsigned waiting;     /* those of them that wait at the gate */
-	bool abandoned;       /* the run ends: nothing waits any more */
-	atomic_bool closed;   /* written under the lock, looked at without it before each KVM_RUN */
+	enum gate_state state;
+	unsigned threads; /* that have not ended */
+	unsigned waiting; /* those of them that wait at the gate */
+	bool has_clock;   /* clock_ns is kvmclock as it stood when the last of them had come */
+	uint64_t clock_ns;
+	atomic_bool closed; /* written under the lock, looked at without it at each passage */
 };
 
 #define SETUP_PHASES_MAX 10
@@ -150,19 +164,21 @@ void lines_fini(struct lodge_vm *vm);
 void *vcpu_main(void *vcpu);
 
 /*
- * pause.c: starts a vCPU's thread (0 or -errno); its thread says that it ends; its thread waits while the VM is
- * paused; and the run ends, so that nobody waits any more.
+ * pause.c: starts a thread of the machine (0 or -errno); that thread says that it ends; it waits while the VM is
+ * paused, and is told whether it has; and what becomes of the machine.
  */
-int pause_start_vcpu(struct lodge_vm *vm, struct vcpu *vcpu);
-void pause_end_vcpu(struct lodge_vm *vm);
-void pause_pass(struct vcpu *vcpu);
-void pause_abandon(struct lodge_vm *vm);
+int pause_start_thread(struct lodge_vm *vm, struct gate_thread *thread, void *(*body)(void *), void *ctx);
+void pause_end_thread(struct lodge_vm *vm);
+bool pause_pass(struct lodge_vm *vm);
+void pause_set_state(struct lodge_vm *vm, enum gate_state state);
 
 /* io_thread.c */
 int io_thread_init(struct lodge_vm *vm);
 void io_thread_fini(struct lodge_vm *vm);
 int io_thread_start(struct lodge_vm *vm);
-void io_thread_stop(struct lodge_vm *vm); /* requests that were taken are finished */
+void io_thread_stop(
+	struct lodge_vm *vm); /* it takes no more requests, and finishes those that it has taken */
+void io_thread_join(struct lodge_vm *vm);
 
 /* result.c: what is known when all threads have ended. */
 void result_fill(struct lodge_vm *vm, struct lodge_result *ret_result);
