@@ -140,6 +140,7 @@ struct lodge_config {
 	bool pit;               /* an i8254 timer; multiboot and flat kernels have one anyway */
 	bool no_acpi;           /* no ACPI tables: kernels find the machine by FDT or MP table */
 	bool overcommit;        /* allow more memory than the host has */
+	bool restart;           /* a reset starts the guest anew, in place of ending the run */
 	unsigned trace;         /* LODGE_TRACE_..., or-ed together */
 	int trace_fd;
 	int stop_fd; /* stops the VM when it becomes readable; -1: none */
@@ -175,7 +176,7 @@ struct lodge_registers {
 	unsigned code_len;            /* 0: rip is not mapped */
 };
 
-/* What the guest did. */
+/* What the guest did. Counters add up over restarts. */
 struct lodge_result {
 	enum lodge_outcome outcome;
 	int status; /* the exit status that goes with it */
@@ -183,7 +184,8 @@ struct lodge_result {
 	uint32_t guest_code; /* what was written to the debug-exit port, whole */
 	char message[512];   /* on failures: one line for a person; else empty */
 	uint64_t run_us;     /* from the first instruction on */
-	/* Phases of the set-up, in microseconds. */
+	uint64_t restarts;   /* how often the guest was started anew */
+	/* Phases of the first set-up, in microseconds. */
 	struct lodge_count setup_us[LODGE_COUNTS_MAX];
 	unsigned setup_count;
 	/* Exits to user space, of all vCPUs. */
@@ -232,6 +234,13 @@ LODGE_API int lodge_vm_pause(struct lodge_vm *vm);
 
 /* Lets the guest go on: 0, also when it was not paused, or -ESRCH. Any thread. */
 LODGE_API int lodge_vm_resume(struct lodge_vm *vm);
+
+/*
+ * Starts the guest anew from its kernel, as its own reset would with config.restart, also while it is paused (it runs
+ * then): a new machine with memory of zeroes; disks, console and timeout stay. 0, or -ESRCH: the VM does not run.
+ * Returns when it is asked for, not when it is done. Any thread.
+ */
+LODGE_API int lodge_vm_reset(struct lodge_vm *vm);
 
 /*
  * Copies the newest bytes that the guest printed and the ring still has, up to size of them: how many. Any thread,

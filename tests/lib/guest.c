@@ -13,11 +13,11 @@ void guest_init(struct guest *guest, const char *append)
 	guest->config.memory = 32u << 20;
 	guest->config.append = append;
 	guest->config.timeout_ms = 30000;
+	guest->captured.in = -1;
 }
 
 static void capture_console(struct guest *guest)
 {
-	guest->captured.in = -1;
 	guest->captured.out = memfd_create("console", MFD_CLOEXEC);
 	if (!guest->config.console_count) {
 		guest->config.consoles = &guest->captured;

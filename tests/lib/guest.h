@@ -14,7 +14,8 @@ struct guest {
 	struct lodge_vm *vm; /* guest_start() to guest_finish() */
 	pthread_t thread;
 	struct lodge_config config;
-	struct lodge_console captured; /* a file, used if the configuration has no console */
+	struct lodge_console
+		captured; /* used if the configuration has no console: a file, and what a test sets for `in` */
 	struct lodge_result result;
 	struct lodge_error error;
 	int err; /* of lodge_vm_new() or lodge_vm_run() */

@@ -211,6 +211,31 @@ START_TEST(loop_stopped_before_it_runs_ends_at_once)
 }
 END_TEST
 
+static void stop_the_loop(void *ctx, uint32_t events)
+{
+	(void)events;
+	event_loop_stop(ctx);
+}
+
+START_TEST(stopped_loop_runs_again_when_it_is_restarted)
+{
+	struct ear ear;
+
+	event_loop_restart(&loop); /* of one that nobody stopped */
+	ear_init(&ear);
+	ear.source.ready = stop_the_loop;
+	ear.source.ctx = &loop;
+	event_loop_set(&loop, &ear.source, EPOLLIN);
+	event_loop_stop(&loop);
+	event_loop_stop(&loop);
+	event_loop_restart(&loop);
+	ck_assert(!loop.stopped);
+	ring(&ear);
+	ck_assert_int_eq(event_loop_run(&loop), 0); /* ends by the ear alone */
+	ck_assert(loop.stopped);
+}
+END_TEST
+
 static void *stop_soon(void *unused)
 {
 	(void)unused;
@@ -389,6 +414,7 @@ Suite *event_loop_suite(void)
 	suite_add_tcase(suite, ends);
 	tcase_add_checked_fixture(ends, setup, teardown);
 	tcase_add_test(ends, loop_stopped_before_it_runs_ends_at_once);
+	tcase_add_test(ends, stopped_loop_runs_again_when_it_is_restarted);
 	tcase_add_test(ends, other_thread_stops_a_waiting_loop);
 	tcase_add_test(ends, signal_handler_stops_a_waiting_loop);
 	tcase_add_test(ends, signal_alone_does_not_end_the_loop);

@@ -1,7 +1,10 @@
 /* The exit-status contract: every row of it. */
 #include "suites.h"
 
+#include <stdlib.h>
+
 #include "machine/outcome.h"
+#include "machine/vm.h"
 #include "util/bytes.h"
 
 static const struct {
@@ -65,11 +68,47 @@ START_TEST(outcome_that_there_is_not_has_a_name_too)
 }
 END_TEST
 
+static enum lodge_outcome end_by(const struct ending *first, const struct ending *second)
+{
+	struct lodge_vm *vm = calloc(1, sizeof(*vm));
+	enum lodge_outcome outcome;
+
+	ck_assert_ptr_nonnull(vm);
+	ck_assert_int_eq(event_loop_init(&vm->loop), 0);
+	pthread_mutex_init(&vm->end_lock, NULL);
+	vm_end(vm, first);
+	vm_end(vm, second);
+	ck_assert(vm->ended && vm->ending_now);
+	outcome = vm->ending.outcome;
+	event_loop_fini(&vm->loop);
+	pthread_mutex_destroy(&vm->end_lock);
+	free(vm);
+	return outcome;
+}
+
+START_TEST(the_first_cause_counts_but_a_restart_gives_way_to_a_stop)
+{
+	const struct ending off = {.outcome = LODGE_POWEROFF}, stop = {.outcome = LODGE_STOPPED},
+			    timeout = {.outcome = LODGE_TIMEOUT}, broken = {.outcome = LODGE_VMM_ERROR},
+			    reset = {.outcome = LODGE_RESET},
+			    restart = {.outcome = LODGE_RESET, .restart = true};
+
+	ck_assert_int_eq(end_by(&off, &stop), LODGE_POWEROFF);
+	ck_assert_int_eq(end_by(&stop, &restart), LODGE_STOPPED);
+	ck_assert_int_eq(end_by(&reset, &stop), LODGE_RESET);
+	ck_assert_int_eq(end_by(&restart, &stop), LODGE_STOPPED);
+	ck_assert_int_eq(end_by(&restart, &timeout), LODGE_TIMEOUT);
+	ck_assert_int_eq(end_by(&restart, &broken), LODGE_VMM_ERROR);
+	ck_assert_int_eq(end_by(&restart, &off), LODGE_RESET);
+}
+END_TEST
+
 Suite *outcome_suite(void)
 {
 	Suite *suite = suite_create("machine/outcome");
 	TCase *tcase = tcase_create("outcome");
 
+	tcase_add_test(tcase, the_first_cause_counts_but_a_restart_gives_way_to_a_stop);
 	suite_add_tcase(suite, tcase);
 	tcase_add_loop_test(tcase, each_outcome_has_its_name_and_status, 0, ARRAY_SIZE(contract));
 	tcase_add_loop_test(tcase, guest_code_counts_for_its_own_exit_only, 0, ARRAY_SIZE(contract));

@@ -66,7 +66,7 @@ static const char *string(const json_t *object, const char *name)
 START_TEST(empty_result_has_every_field)
 {
 	static const char *const fields[] = {"outcome", "status", "guest_code", "message", "kernel", "run_us",
-		"setup_us", "exits", "devices", "disks", "console_bytes_in", "console_bytes_out",
+		"restarts", "setup_us", "exits", "devices", "disks", "console_bytes_in", "console_bytes_out",
 		"peak_rss_bytes", "console_tail"};
 
 	write_report();
@@ -119,6 +119,7 @@ START_TEST(counts_are_objects_by_name)
 	static char names[LODGE_COUNTS_MAX][16];
 	const json_t *exits;
 
+	result.restarts = 7;
 	result.setup_us[0] = (struct lodge_count){"kvm", 300};
 	result.setup_us[1] = (struct lodge_count){"kernel", 40};
 	result.setup_count = 2;
@@ -130,6 +131,7 @@ START_TEST(counts_are_objects_by_name)
 	}
 	result.exit_count = LODGE_COUNTS_MAX;
 	write_report();
+	ck_assert_uint_eq(number(report, "restarts"), 7);
 	ck_assert_uint_eq(number(json_object_get(report, "setup_us"), "kvm"), 300);
 	ck_assert_uint_eq(number(json_object_get(report, "setup_us"), "kernel"), 40);
 	ck_assert_uint_eq(json_object_size(json_object_get(report, "setup_us")), 2);

@@ -57,7 +57,7 @@ START_TEST(nothing_given_is_lodger_with_a_scratch_disk)
 	ck_assert_uint_eq(options.console_count, 1);
 	ck_assert_int_eq(options.consoles[0].where, CONSOLE_STDIO);
 	ck_assert_ptr_null(options.report);
-	ck_assert(!options.restart && !options.verbose);
+	ck_assert(!options.config.restart && !options.verbose);
 }
 END_TEST
 
@@ -90,7 +90,7 @@ START_TEST(every_option_reaches_the_configuration)
 	ck_assert_str_eq(options.config.initrd, "rd.img");
 	ck_assert_str_eq(options.report, "r.json");
 	ck_assert_uint_eq(options.config.timeout_ms, 2500);
-	ck_assert(options.restart);
+	ck_assert(options.config.restart);
 	ck_assert(options.config.qemu_debug_exit);
 	ck_assert_int_eq(options.config.format, LODGE_FORMAT_FLAT);
 	ck_assert(options.config.pit);
@@ -112,7 +112,7 @@ START_TEST(long_names_and_abbreviations_mean_the_same)
 	ck_assert_uint_eq(options.config.memory, MIB(64));
 	ck_assert_uint_eq(options.config.cpus, 2);
 	ck_assert_uint_eq(options.config.timeout_ms, 1000);
-	ck_assert(!options.restart && !options.config.qemu_debug_exit);
+	ck_assert(!options.config.restart && !options.config.qemu_debug_exit);
 	ck_assert(options.verbose && options.config.overcommit && options.config.pit);
 	ck_assert_uint_eq(options.config.trace, 31);
 }
@@ -124,7 +124,7 @@ START_TEST(last_of_two_values_counts)
 		      "--debug-exit qemu --debug-exit lodge --format flat --format auto");
 	ck_assert_int_eq(options.config.format, LODGE_FORMAT_AUTO);
 	ck_assert_uint_eq(options.config.memory, GIB(2));
-	ck_assert(!options.restart && !options.config.qemu_debug_exit);
+	ck_assert(!options.config.restart && !options.config.qemu_debug_exit);
 }
 END_TEST
 

@@ -28,6 +28,7 @@ int main(void)
 		formats_suite,
 		lifecycle_suite,
 		pause_suite,
+		restart_suite,
 		bad_input_suite,
 	};
 	const size_t count = sizeof(suites) / sizeof(suites[0]);

@@ -14,4 +14,5 @@ Suite *machine_suite(void);
 Suite *formats_suite(void);
 Suite *lifecycle_suite(void);
 Suite *pause_suite(void);
+Suite *restart_suite(void);
 Suite *bad_input_suite(void);

@@ -12,7 +12,6 @@
 #include "cli/consoles.h"
 #include "cli/run_options.h"
 #include "cli/terminal.h"
-#include "util/clock.h"
 
 struct run {
 	struct run_options options;
@@ -120,32 +119,23 @@ static void write_report(struct run *run, struct lodge_result *result)
 static void run_to_end(struct run *run, struct lodge_result *result)
 {
 	struct lodge_config *config = &run->options.config;
-	uint64_t deadline = clock_ns() + config->timeout_ms * 1000000, now;
 	struct lodge_error error;
 	struct lodge_vm *vm;
-	bool again;
 
-	do {
-		if (lodge_vm_new(config, &vm, &error)) {
-			lodge_result_from_error(&error, result);
-			print_error("run", error.text);
-			write_report(run, result);
-			return;
-		}
-		if (run->consoles.stdio)
-			terminal_make_raw(&run->terminal, STDIN_FILENO);
-		lodge_vm_run(vm, result);
-		terminal_restore(&run->terminal);
-		again = result->outcome == LODGE_RESET && run->options.restart;
-		now = clock_ns();
-		if (config->timeout_ms)
-			config->timeout_ms = now < deadline ? (deadline - now + 999999) / 1000000 : 1;
-		/* Who waits for the report need not wait for KVM to take the VM apart. */
-		print_ending(run, result);
-		if (!again)
-			write_report(run, result);
-		lodge_vm_free(vm);
-	} while (again);
+	if (lodge_vm_new(config, &vm, &error)) {
+		lodge_result_from_error(&error, result);
+		print_error("run", error.text);
+		write_report(run, result);
+		return;
+	}
+	if (run->consoles.stdio)
+		terminal_make_raw(&run->terminal, STDIN_FILENO);
+	lodge_vm_run(vm, result);
+	terminal_restore(&run->terminal);
+	/* Who waits for the report need not wait for KVM to take the VM apart. */
+	print_ending(run, result);
+	write_report(run, result);
+	lodge_vm_free(vm);
 }
 
 static int run_run(const struct command *command, int argc, char **argv)

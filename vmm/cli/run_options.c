@@ -219,8 +219,8 @@ static int set_on_reset(void *target, const char *value, struct error *error)
 {
 	struct run_options *options = target;
 
-	options->restart = !strcmp(value, "restart");
-	if (!options->restart && strcmp(value, "exit") != 0)
+	options->config.restart = !strcmp(value, "restart");
+	if (!options->config.restart && strcmp(value, "exit") != 0)
 		return bad_value(error, "--on-reset", value, "not one of exit, restart");
 	return 0;
 }

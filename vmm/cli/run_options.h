@@ -16,7 +16,6 @@ struct run_options {
 	struct console_option consoles[LODGE_CONSOLES_MAX];
 	unsigned console_count;
 	const char *report; /* NULL: none */
-	bool restart;       /* --on-reset restart */
 	bool verbose;
 };
 

@@ -116,6 +116,7 @@ static json_t *build(const struct lodge_result *result)
 	json_object_set_new(
 		object, "kernel", *result->kernel_format ? json_string(result->kernel_format) : json_null());
 	json_object_set_new(object, "run_us", number(result->run_us));
+	json_object_set_new(object, "restarts", number(result->restarts));
 	json_object_set_new(object, "setup_us", counts(result->setup_us, result->setup_count));
 	json_object_set_new(object, "exits", counts(result->exits, result->exit_count));
 	json_object_set_new(object, "devices", counts(result->devices, result->device_count));

@@ -95,6 +95,15 @@ void event_loop_stop(struct event_loop *loop)
 	eventfd_write(loop->stop_source.fd, 1);
 }
 
+void event_loop_restart(struct event_loop *loop)
+{
+	eventfd_t count;
+
+	/* It fails only when nobody stopped the loop. */
+	eventfd_read(loop->stop_source.fd, &count);
+	atomic_store(&loop->stopped, false);
+}
+
 static void timer_ready(void *ctx, uint32_t events)
 {
 	struct event_timer *timer = ctx;

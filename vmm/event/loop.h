@@ -36,6 +36,9 @@ int event_loop_run(struct event_loop *loop);
 /* Any thread, and signal handlers. */
 void event_loop_stop(struct event_loop *loop);
 
+/* Takes the stops back, so that the loop can run again. While none runs it and none stops it. */
+void event_loop_restart(struct event_loop *loop);
+
 /* A one-shot timer over a timerfd. */
 struct event_timer {
 	struct event_source source;

@@ -112,7 +112,6 @@ int boot_load(struct lodge_vm *vm, struct boot_state *ret_state, struct error *e
 		err = build_fdt(vm, &data, error);
 	if (!err)
 		err = build_tables(vm, &data, error);
-	boot_close(vm);
 	if (err)
 		return err;
 	return loader_write_boot_data(&data, kernel, &vm->mem, ret_state, error);

@@ -47,19 +47,27 @@ static void add_disks(struct lodge_result *result, const struct lodge_vm *vm)
 
 	for (i = 0; i < vm->board.slot_count; i++) {
 		const struct virtio_blk_stats *stats = &vm->board.slots[i].blk.stats;
+		struct lodge_disk_stats *disk = &result->disks[i];
 
-		result->disks[i] = (struct lodge_disk_stats){
-			.reads = stats->reads,
-			.writes = stats->writes,
-			.flushes = stats->flushes,
-			.discards = stats->discards,
-			.others = stats->others,
-			.errors = stats->errors,
-			.bytes_read = stats->bytes_read,
-			.bytes_written = stats->bytes_written,
-		};
+		disk->reads += stats->reads;
+		disk->writes += stats->writes;
+		disk->flushes += stats->flushes;
+		disk->discards += stats->discards;
+		disk->others += stats->others;
+		disk->errors += stats->errors;
+		disk->bytes_read += stats->bytes_read;
+		disk->bytes_written += stats->bytes_written;
 	}
-	result->disk_count = vm->board.slot_count;
+	result->disk_count = vm->config.disk_count;
+}
+
+void result_count(const struct lodge_vm *vm, struct lodge_result *counts)
+{
+	unsigned i;
+
+	for (i = 0; i < vm->vcpu_count; i++)
+		add_vcpu(counts, vm, &vm->vcpus[i]);
+	add_disks(counts, vm);
 }
 
 static uint64_t peak_rss(void)
@@ -71,29 +79,25 @@ static uint64_t peak_rss(void)
 
 void result_fill(struct lodge_vm *vm, struct lodge_result *ret_result)
 {
-	struct lodge_result result = {
-		.outcome = vm->ending.outcome,
-		.status = outcome_status(vm->ending.outcome, vm->ending.code),
-		.has_guest_code = vm->ending.outcome == LODGE_GUEST_EXIT,
-		.guest_code = vm->ending.code,
-		.run_us = (vm->ended_at - vm->started_at) / 1000,
-		.setup_count = vm->setup_count,
-		.console_bytes_in = vm->console.bytes_in,
-		.console_bytes_out = vm->console.ring.written,
-		.has_registers = vm->ending.has_registers,
-		.registers = vm->ending.registers,
-		.peak_rss = peak_rss(),
-	};
 	const struct kernel *kernel = &vm->kernel_plan;
-	unsigned i;
+	struct lodge_result result = vm->past;
 
+	result.outcome = vm->ending.outcome;
+	result.status = outcome_status(vm->ending.outcome, vm->ending.code);
+	result.has_guest_code = vm->ending.outcome == LODGE_GUEST_EXIT;
+	result.guest_code = vm->ending.code;
+	result.run_us = (vm->ended_at - vm->started_at) / 1000;
+	result.setup_count = vm->setup_count;
+	result.console_bytes_in = vm->console.bytes_in;
+	result.console_bytes_out = vm->console.ring.written;
+	result.has_registers = vm->ending.has_registers;
+	result.registers = vm->ending.registers;
+	result.peak_rss = peak_rss();
 	snprintf(result.kernel_format, sizeof(result.kernel_format), "%s%s%s", kernel->format,
 		kernel->compression ? ", " : "", kernel->compression ? kernel->compression : "");
 	snprintf(result.message, sizeof(result.message), "%s", vm->ending.message);
 	memcpy(result.setup_us, vm->setup_us, sizeof(vm->setup_us));
-	for (i = 0; i < vm->vcpu_count; i++)
-		add_vcpu(&result, vm, &vm->vcpus[i]);
-	add_disks(&result, vm);
+	result_count(vm, &result);
 	console_copy(&vm->console, result.console_tail, sizeof(result.console_tail) - 1);
 	*ret_result = result;
 }

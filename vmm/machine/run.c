@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "machine/outcome.h"
 #include "machine/vm.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -15,17 +16,41 @@
 /* How long a run that was stopped or timed out waits for a stalled reader of its console. */
 #define DRAIN_GRACE_MS 1000
 
+/* A restart is no end: what ends the run from outside meanwhile counts, and would be lost with the reset. */
+static bool outranks(const struct ending *ending, const struct ending *other)
+{
+	return other->restart && (ending->outcome == LODGE_STOPPED || ending->outcome == LODGE_TIMEOUT ||
+					 ending->outcome == LODGE_VMM_ERROR);
+}
+
 void vm_end(struct lodge_vm *vm, const struct ending *ending)
 {
 	pthread_mutex_lock(&vm->end_lock);
-	if (!vm->ended) {
+	if (!vm->ended || outranks(ending, &vm->ending)) {
 		vm->ended = true;
 		vm->ending = *ending;
 		vm->ended_at = clock_ns();
 	}
-	pthread_mutex_unlock(&vm->end_lock);
 	atomic_store_explicit(&vm->ending_now, true, memory_order_release);
 	event_loop_stop(&vm->loop);
+	pthread_mutex_unlock(&vm->end_lock);
+}
+
+/* Whether what ended the machine was a reset that starts the guest anew; then nothing has ended yet. */
+static bool take_restart(struct lodge_vm *vm)
+{
+	bool restart;
+
+	pthread_mutex_lock(&vm->end_lock);
+	restart = vm->ending.restart;
+	if (restart) {
+		vm->ended = false;
+		vm->ending = (struct ending){0};
+		atomic_store(&vm->ending_now, false);
+		event_loop_restart(&vm->loop);
+	}
+	pthread_mutex_unlock(&vm->end_lock);
+	return restart;
 }
 
 void vm_fail(struct lodge_vm *vm, const char *format, ...)
@@ -222,10 +247,49 @@ static void release_write_signals(const sigset_t *before)
 	pthread_sigmask(SIG_SETMASK, before, NULL);
 }
 
+static void restart(struct lodge_vm *vm)
+{
+	struct ending ending = {0};
+	struct error error;
+
+	if (!machine_rebuild(vm, &error)) {
+		start_threads(vm);
+		return;
+	}
+	ending.outcome = outcome_of_error((int)error.kind);
+	snprintf(ending.message, sizeof(ending.message), "starting the guest anew: %.200s", error.text);
+	vm_end(vm, &ending);
+}
+
+/* One machine after another. */
+static void run_machines(struct lodge_vm *vm)
+{
+	bool again;
+
+	pthread_mutex_lock(&vm->machine_lock);
+	start_threads(vm);
+	pthread_mutex_unlock(&vm->machine_lock);
+	if (vm->config.started)
+		vm->config.started(vm->config.started_ctx);
+	do {
+		int err = event_loop_run(&vm->loop);
+
+		if (err)
+			vm_fail(vm, "the event loop: %s", strerror(-err));
+		pthread_mutex_lock(&vm->machine_lock);
+		stop_threads(vm);
+		again = take_restart(vm);
+		if (again)
+			restart(vm);
+		else
+			pause_set_state(vm, GATE_IDLE);
+		pthread_mutex_unlock(&vm->machine_lock);
+	} while (again);
+}
+
 int lodge_vm_run(struct lodge_vm *vm, struct lodge_result *ret_result)
 {
 	sigset_t before;
-	int err;
 
 	if (vm->ran)
 		return -EALREADY;
@@ -234,14 +298,7 @@ int lodge_vm_run(struct lodge_vm *vm, struct lodge_result *ret_result)
 	vm->started_at = clock_ns();
 	if (vm->config.timeout_ms)
 		event_timer_arm(&vm->timeout, vm->config.timeout_ms * 1000000);
-	start_threads(vm);
-	if (vm->config.started)
-		vm->config.started(vm->config.started_ctx);
-	err = event_loop_run(&vm->loop);
-	if (err)
-		vm_fail(vm, "the event loop: %s", strerror(-err));
-	stop_threads(vm);
-	pause_set_state(vm, GATE_IDLE);
+	run_machines(vm);
 	drain_console(vm);
 	result_fill(vm, ret_result);
 	release_write_signals(&before);
@@ -261,4 +318,19 @@ size_t lodge_vm_console_copy(struct lodge_vm *vm, void *to, size_t size)
 void lodge_vm_console_resize(struct lodge_vm *vm, unsigned columns, unsigned rows)
 {
 	console_resize(&vm->console, columns, rows);
+}
+
+int lodge_vm_reset(struct lodge_vm *vm)
+{
+	const struct ending ending = {.outcome = LODGE_RESET, .restart = true};
+	int err = -ESRCH;
+
+	pthread_mutex_lock(&vm->machine_lock);
+	if (vm->gate.state == GATE_RUNS) {
+		/* In this order: a guest that is paused does not take another step. */
+		vm_end(vm, &ending);
+		err = lodge_vm_resume(vm);
+	}
+	pthread_mutex_unlock(&vm->machine_lock);
+	return err;
 }

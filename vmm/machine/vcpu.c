@@ -141,6 +141,7 @@ static void exit_system_event(struct vcpu *vcpu)
 		break;
 	case KVM_SYSTEM_EVENT_RESET:
 		ending.outcome = LODGE_RESET;
+		ending.restart = vcpu->vm->config.restart;
 		break;
 	default:
 		ending.outcome = LODGE_PANIC;

@@ -21,6 +21,8 @@ static void phase(struct lodge_vm *vm, const char *name)
 {
 	uint64_t now = clock_ns();
 
+	if (vm->past.restarts)
+		return; /* the first machine's are told */
 	vm->setup_us[vm->setup_count++] =
 		(struct lodge_count){.name = name, .count = (now - vm->setup_at) / 1000};
 	vm->setup_at = now;
@@ -34,11 +36,13 @@ static void power_requested(void *ctx, enum power_event event, uint32_t code)
 		[POWER_RESET] = LODGE_RESET,
 		[POWER_PANIC] = LODGE_PANIC,
 	};
+	struct lodge_vm *vm = ctx;
 	struct ending ending = {.outcome = outcomes[event], .code = code};
 
+	ending.restart = event == POWER_RESET && vm->config.restart;
 	if (event == POWER_PANIC)
 		snprintf(ending.message, sizeof(ending.message), "the guest panicked (pvpanic)");
-	vm_end(ctx, &ending);
+	vm_end(vm, &ending);
 }
 
 /* The parts, in the order that costs KVM least: see docs/architecture.md. */
@@ -204,16 +208,23 @@ static int init_guest(struct lodge_vm *vm, struct error *error)
 	return 0;
 }
 
-static int init_kvm(struct lodge_vm *vm, struct error *error)
+static const char *kvm_path(const struct lodge_vm *vm)
 {
-	const char *path = vm->config.kvm_device ? vm->config.kvm_device : "/dev/kvm";
-	int err = kvm_system_open(&vm->system, path, error);
+	return vm->config.kvm_device ? vm->config.kvm_device : "/dev/kvm";
+}
+
+static int open_kvm(struct lodge_vm *vm, struct error *error)
+{
+	return kvm_system_open(&vm->system, kvm_path(vm), error);
+}
+
+static int create_vm(struct lodge_vm *vm, struct error *error)
+{
+	int err = kvm_vm_init(&vm->kvm, &vm->system);
 
 	if (err)
-		return err;
-	err = kvm_vm_init(&vm->kvm, &vm->system);
-	if (err)
-		return error_set(error, ERROR_HOST, err, "%s: KVM_CREATE_VM: %s", path, strerror(-err));
+		return error_set(
+			error, ERROR_HOST, err, "%s: KVM_CREATE_VM: %s", kvm_path(vm), strerror(-err));
 	return 0;
 }
 
@@ -242,27 +253,82 @@ static int init_io(struct lodge_vm *vm, struct error *error)
 	return 0;
 }
 
-/*
- * The order is performance. Once KVM's I/O bus has a user (irqchip, PIT, ioeventfd), a change of a memory slot
- * waits for a grace period of several milliseconds: so memory comes first and doorbells come last.
- */
-static const struct {
+struct setup_step {
 	const char *name;
 	int (*init)(struct lodge_vm *vm, struct error *error);
-} setup_steps[] = {
+};
+
+/* What lives as long as the VM: whatever has a path is opened here, once. */
+static const struct setup_step host_steps[] = {
 	{"disks", open_disks},
 	{"images", boot_open},
-	{"kvm", init_kvm},
+	{"kvm", open_kvm},
+	{"console", events_init},
+};
+
+/*
+ * The machine, which a restart builds anew. The order is performance. Once KVM's I/O bus has a user (irqchip, PIT,
+ * ioeventfd), a change of a memory slot waits for a grace period of several milliseconds: so memory comes first and
+ * doorbells come last.
+ */
+static const struct setup_step machine_steps[] = {
+	{"vm", create_vm},
 	{"memory", init_memory},
 	{"irqchip", init_irqchip},
 	{"vcpus", init_vcpus},
-	{"console", events_init},
 	{"board", init_board},
 	{"guest", init_guest},
 	{"doorbells", init_io},
 };
 
-static_assert(ARRAY_SIZE(setup_steps) <= SETUP_PHASES_MAX, "a place a phase");
+static_assert(ARRAY_SIZE(host_steps) + ARRAY_SIZE(machine_steps) <= SETUP_PHASES_MAX, "a place a phase");
+
+static int set_up(struct lodge_vm *vm, const struct setup_step *steps, unsigned count, struct error *error)
+{
+	unsigned i;
+	int err;
+
+	for (i = 0; i < count; i++) {
+		err = steps[i].init(vm, error);
+		if (err)
+			return err;
+		phase(vm, steps[i].name);
+	}
+	return 0;
+}
+
+/* Half-built and zeroed ones too, and twice. */
+static void machine_fini(struct lodge_vm *vm)
+{
+	unsigned i;
+
+	io_thread_fini(vm);
+	board_fini(&vm->board);
+	vm->board = (struct board){0};
+	for (i = 0; i < vm->vcpu_count; i++)
+		kvm_vcpu_fini(&vm->vcpus[i].kvm);
+	free(vm->vcpus);
+	vm->vcpus = NULL;
+	vm->vcpu_count = 0;
+	kvm_vm_fini(&vm->kvm);
+	lines_fini(vm);
+	guest_memory_fini(&vm->mem);
+}
+
+int machine_rebuild(struct lodge_vm *vm, struct error *error)
+{
+	struct character_sink console = console_sink(&vm->console);
+	int err;
+
+	result_count(vm, &vm->past);
+	vm->past.restarts++;
+	machine_fini(vm);
+	err = set_up(vm, machine_steps, ARRAY_SIZE(machine_steps), error);
+	/* The chip is a new one, and has room for what the old one had none for. */
+	if (!err)
+		console.want_input(console.ctx);
+	return err;
+}
 
 int lodge_vm_new(const struct lodge_config *config, struct lodge_vm **ret_vm, struct lodge_error *ret_error)
 {
@@ -270,7 +336,6 @@ int lodge_vm_new(const struct lodge_config *config, struct lodge_vm **ret_vm, st
 	struct character_source source;
 	struct lodge_vm *vm = NULL;
 	int err = config_check(config, &error);
-	unsigned i;
 
 	if (err)
 		goto fail;
@@ -283,13 +348,13 @@ int lodge_vm_new(const struct lodge_config *config, struct lodge_vm **ret_vm, st
 	pthread_mutex_init(&vm->end_lock, NULL);
 	pthread_mutex_init(&vm->gate.lock, NULL);
 	pthread_cond_init(&vm->gate.moved, NULL);
+	pthread_mutex_init(&vm->machine_lock, NULL);
 	vm->setup_at = clock_ns();
-	for (i = 0; i < ARRAY_SIZE(setup_steps); i++) {
-		err = setup_steps[i].init(vm, &error);
-		if (err)
-			goto fail;
-		phase(vm, setup_steps[i].name);
-	}
+	err = set_up(vm, host_steps, ARRAY_SIZE(host_steps), &error);
+	if (!err)
+		err = set_up(vm, machine_steps, ARRAY_SIZE(machine_steps), &error);
+	if (err)
+		goto fail;
 	source = uart16550_source(&vm->board.com1);
 	console_connect(&vm->console, &source);
 	*ret_vm = vm;
@@ -309,21 +374,15 @@ void lodge_vm_free(struct lodge_vm *vm)
 
 	if (!vm)
 		return;
-	io_thread_fini(vm);
-	board_fini(&vm->board);
+	machine_fini(vm);
 	events_fini(vm);
-	for (i = 0; i < vm->vcpu_count; i++)
-		kvm_vcpu_fini(&vm->vcpus[i].kvm);
-	free(vm->vcpus);
-	kvm_vm_fini(&vm->kvm);
 	kvm_system_fini(&vm->system);
-	lines_fini(vm);
 	boot_close(vm);
 	for (i = 0; i < ARRAY_SIZE(vm->disks); i++) {
 		if (vm->disks[i].block)
 			vm->disks[i].block->ops->close(vm->disks[i].block);
 	}
-	guest_memory_fini(&vm->mem);
+	pthread_mutex_destroy(&vm->machine_lock);
 	pthread_cond_destroy(&vm->gate.moved);
 	pthread_mutex_destroy(&vm->gate.lock);
 	pthread_mutex_destroy(&vm->end_lock);

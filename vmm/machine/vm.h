@@ -78,6 +78,7 @@ struct io_thread {
 /* The first cause that ends a run, and what was seen then. */
 struct ending {
 	enum lodge_outcome outcome;
+	bool restart; /* a reset that starts the guest anew, in place of an end */
 	uint32_t code;
 	char message[256];
 	bool has_registers;
@@ -102,42 +103,55 @@ struct gate {
 	atomic_bool closed; /* written under the lock, looked at without it at each passage */
 };
 
-#define SETUP_PHASES_MAX 10
+#define SETUP_PHASES_MAX 11
 
 struct lodge_vm {
+	/* What lives as long as the VM. */
 	struct lodge_config config;
 	struct trace trace;
 	struct kvm_system system;
-	struct kvm_vm kvm;
-	struct guest_memory mem;
 	struct board_disk disks[LODGE_DISKS_MAX];
-	struct image kernel, initrd; /* open until they are loaded */
+	struct image kernel, initrd; /* a restart loads them again */
 	struct kernel kernel_plan;   /* what the first of them is */
-	struct pin_line lines[IOAPIC_PINS];
-	struct board board;
-	struct vcpu *vcpus; /* config.cpus of them */
-	unsigned vcpu_count;
-
 	/* The caller's thread runs this loop: console, timeout, stop. */
 	struct event_loop loop;
 	struct console console;
 	struct event_timer timeout;
 	struct event_source stop_source;        /* an eventfd, for lodge_vm_stop() */
 	struct event_source stop_config_source; /* config.stop_fd */
+
+	/*
+	 * Held while the machine is built anew, and by other threads that reach for it: there is one, whole, where
+	 * gate.state is GATE_RUNS. Outermost. The machine's own threads never take it, as they are joined below it.
+	 */
+	pthread_mutex_t machine_lock;
+
+	/* The machine: a restart takes it apart and builds another. Its own threads are there as long as it is. */
+	struct kvm_vm kvm;
+	struct guest_memory mem;
+	struct pin_line lines[IOAPIC_PINS];
+	struct board board;
+	struct vcpu *vcpus; /* config.cpus of them */
+	unsigned vcpu_count;
 	struct io_thread io;
 
-	pthread_mutex_t end_lock; /* guards ending and ended; innermost */
+	/* The run. */
+	pthread_mutex_t end_lock; /* guards ending, ended and ended_at; innermost */
 	struct ending ending;
 	bool ended;
 	struct gate gate;
 	atomic_bool ending_now; /* the vCPU threads shall leave */
 	bool ran;
+	struct lodge_result past; /* the counters of machines that are gone, and how many there were */
 
-	struct lodge_count setup_us[SETUP_PHASES_MAX];
+	struct lodge_count setup_us[SETUP_PHASES_MAX]; /* of the first machine */
 	unsigned setup_count;
 	uint64_t setup_at;             /* when the last phase ended, ns */
 	uint64_t started_at, ended_at; /* ns */
 };
+
+/* vm.c: takes the machine apart and builds another, after its threads have ended: 0, or -errno and *error. */
+int machine_rebuild(struct lodge_vm *vm, struct error *error);
 
 /* Ends the run: the first caller's reason is kept. Any thread, with any of its locks held. */
 void vm_end(struct lodge_vm *vm, const struct ending *ending);
@@ -180,5 +194,6 @@ void io_thread_stop(
 	struct lodge_vm *vm); /* it takes no more requests, and finishes those that it has taken */
 void io_thread_join(struct lodge_vm *vm);
 
-/* result.c: what is known when all threads have ended. */
+/* result.c, when all threads have ended: adds the machine's counters to *counts; and all that is known. */
+void result_count(const struct lodge_vm *vm, struct lodge_result *counts);
 void result_fill(struct lodge_vm *vm, struct lodge_result *ret_result);
