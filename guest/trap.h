@@ -12,6 +12,7 @@ struct trap_frame {
 
 enum {
 	VECTOR_DE = 0,
+	VECTOR_NMI = 2,
 	VECTOR_UD = 6,
 	VECTOR_DF = 8,
 	VECTOR_GP = 13,

@@ -243,6 +243,12 @@ LODGE_API int lodge_vm_resume(struct lodge_vm *vm);
 LODGE_API int lodge_vm_reset(struct lodge_vm *vm);
 
 /*
+ * Sends an NMI to every CPU, also while the guest is paused, which then takes it when it goes on: 0, -ESRCH when the
+ * VM does not run, or KVM's -errno. Any thread.
+ */
+LODGE_API int lodge_vm_nmi(struct lodge_vm *vm);
+
+/*
  * Copies the newest bytes that the guest printed and the ring still has, up to size of them: how many. Any thread,
  * also before and after a run.
  */

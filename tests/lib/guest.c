@@ -77,6 +77,12 @@ void guest_start(struct guest *guest)
 	sem_destroy(&started);
 }
 
+bool guest_has(struct guest *guest, const char *text)
+{
+	read_console(guest);
+	return strstr(guest->console, text) != NULL;
+}
+
 bool guest_wait_for(struct guest *guest, const char *text, unsigned times)
 {
 	int polls;

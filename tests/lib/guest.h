@@ -40,6 +40,9 @@ void guest_start(struct guest *guest);
 /* Waits until the console has shown text so many times; false: not within 30 s. */
 bool guest_wait_for(struct guest *guest, const char *text, unsigned times);
 
+/* Whether it has shown it by now. */
+bool guest_has(struct guest *guest, const char *text);
+
 /* Waits for the VM's end and frees it. Returns the exit status. */
 int guest_finish(struct guest *guest);
 

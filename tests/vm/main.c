@@ -29,6 +29,7 @@ int main(void)
 		lifecycle_suite,
 		pause_suite,
 		restart_suite,
+		front_panel_suite,
 		bad_input_suite,
 	};
 	const size_t count = sizeof(suites) / sizeof(suites[0]);

@@ -15,4 +15,5 @@ Suite *formats_suite(void);
 Suite *lifecycle_suite(void);
 Suite *pause_suite(void);
 Suite *restart_suite(void);
+Suite *front_panel_suite(void);
 Suite *bad_input_suite(void);

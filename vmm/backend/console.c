@@ -77,17 +77,17 @@ static int transmit(struct console_client *client)
 
 	for (chunks = 0; chunks < TURN_CHUNKS; chunks++) {
 		ssize_t count;
-		size_t len = client->out.block_free ? client->out.block_free : sizeof(console->chunk);
+		size_t len = client->out.block_free ? client->out.block_free : CONSOLE_CHUNK_SIZE;
 
 		/* A copy: the ring may overtake a viewer while it is written to. */
 		pthread_mutex_lock(&console->lock);
-		len = ring_read(&console->ring, &client->at, console->chunk, len);
+		len = ring_read(&console->ring, &client->at, console->buffers->chunk, len);
 		if (!len)
 			console->out_wanted = true;
 		pthread_mutex_unlock(&console->lock);
 		if (!len)
 			return 0;
-		count = console_fd_write(&client->out, console->chunk, len);
+		count = console_fd_write(&client->out, console->buffers->chunk, len);
 		if (count >= 0)
 			client->at += (size_t)count;
 		else if (errno != EINTR)
@@ -279,14 +279,17 @@ static int open_end(struct console_client *client, const struct console_end *end
 static int open_all(struct console *console, struct error *error)
 {
 	const struct console_config *config = &console->config;
-	uint8_t *bytes =
-		mmap(NULL, CONSOLE_RING_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct console_buffers *buffers =
+		mmap(NULL, sizeof(*buffers), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int err;
 	unsigned i;
 
-	if (bytes == MAP_FAILED)
+	if (buffers == MAP_FAILED)
 		return error_set(error, ERROR_VMM, -ENOMEM, "console: %s", strerror(ENOMEM));
-	ring_init(&console->ring, bytes, CONSOLE_RING_SIZE);
+	console->buffers = buffers;
+	ring_init(&console->ring, buffers->ring, sizeof(buffers->ring));
+	for (i = 0; i < ARRAY_SIZE(console->clients); i++)
+		console->clients[i].in_bytes = buffers->in[i];
 	console->wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	err = console->wake.fd < 0 ? -errno : event_loop_set(config->loop, &console->wake, EPOLLIN);
 	if (err)
@@ -339,8 +342,8 @@ void console_fini(struct console *console)
 	event_loop_remove(console->config.loop, &console->wake);
 	if (console->wake.fd >= 0)
 		close(console->wake.fd);
-	if (console->ring.bytes)
-		munmap(console->ring.bytes, console->ring.size);
+	if (console->buffers)
+		munmap(console->buffers, sizeof(*console->buffers));
 	pthread_mutex_destroy(&console->lock);
 	console->config.loop = NULL;
 }

@@ -23,6 +23,7 @@ struct error;
 #define CONSOLE_CHUNK_SIZE      16384 /* what is written at once */
 #define CONSOLE_ENDS_MAX        8
 #define CONSOLE_CONNECTIONS_MAX 32
+#define CONSOLE_CLIENTS_MAX     (CONSOLE_ENDS_MAX + CONSOLE_CONNECTIONS_MAX)
 
 enum console_kind {
 	CONSOLE_STREAM, /* gets every byte; an error of its output is the console's failure */
@@ -55,9 +56,16 @@ struct console_client {
 	struct console_fd out;
 	uint64_t at; /* the byte of the ring that it gets next */
 	bool escape;
-	bool in_escape; /* the last byte was a Ctrl-A */
-	size_t in_len;  /* read but not yet taken by the chip */
-	uint8_t in_bytes[CONSOLE_IN_SIZE];
+	bool in_escape;    /* the last byte was a Ctrl-A */
+	size_t in_len;     /* read but not yet taken by the chip */
+	uint8_t *in_bytes; /* CONSOLE_IN_SIZE of them */
+};
+
+/* Mapped, so that a silent guest's cost no memory. */
+struct console_buffers {
+	uint8_t ring[CONSOLE_RING_SIZE];
+	uint8_t chunk[CONSOLE_CHUNK_SIZE];
+	uint8_t in[CONSOLE_CLIENTS_MAX][CONSOLE_IN_SIZE];
 };
 
 struct console {
@@ -68,10 +76,10 @@ struct console {
 	atomic_bool in_wanted;           /* the chip may have room for input */
 
 	/* The event-loop thread's alone. The ends come first, then connections as they come and go. */
-	struct console_client clients[CONSOLE_ENDS_MAX + CONSOLE_CONNECTIONS_MAX];
+	struct console_client clients[CONSOLE_CLIENTS_MAX];
 	unsigned turn; /* whose input is next */
 	uint64_t bytes_in;
-	uint8_t chunk[CONSOLE_CHUNK_SIZE];
+	struct console_buffers *buffers; /* but for .ring, which .lock guards */
 
 	/* Guards what follows; taken below the chip's lock, and never held while the chip is called. */
 	pthread_mutex_t lock;

@@ -86,6 +86,14 @@ int kvm_vm_irq_line(const struct kvm_vm *vm, unsigned gsi, bool level)
 	return vm_ioctl(vm, KVM_IRQ_LINE, &irq);
 }
 
+int kvm_vm_send_nmi(const struct kvm_vm *vm)
+{
+	/* Intel SDM vol. 3, 11.11: physical destination 0xff is every local APIC, delivery mode 4 is NMI. */
+	const struct kvm_msi msi = {.address_lo = 0xfeeff000, .data = 4 << 8};
+
+	return vm_ioctl(vm, KVM_SIGNAL_MSI, &msi);
+}
+
 int kvm_vm_get_clock(const struct kvm_vm *vm, uint64_t *ret_ns)
 {
 	struct kvm_clock_data clock = {0};

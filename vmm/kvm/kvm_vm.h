@@ -32,6 +32,9 @@ int kvm_vm_set_pic_vectors(struct kvm_vm *vm, uint8_t first, uint8_t second);
 /* Sets the level of a GSI; any thread. */
 int kvm_vm_irq_line(const struct kvm_vm *vm, unsigned gsi, bool level);
 
+/* An NMI to every CPU; any thread. */
+int kvm_vm_send_nmi(const struct kvm_vm *vm);
+
 /* kvmclock, in nanoseconds: what it reads now, and what it shall go on from; any thread. */
 int kvm_vm_get_clock(const struct kvm_vm *vm, uint64_t *ret_ns);
 int kvm_vm_set_clock(const struct kvm_vm *vm, uint64_t ns);

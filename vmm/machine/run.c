@@ -319,18 +319,3 @@ void lodge_vm_console_resize(struct lodge_vm *vm, unsigned columns, unsigned row
 {
 	console_resize(&vm->console, columns, rows);
 }
-
-int lodge_vm_reset(struct lodge_vm *vm)
-{
-	const struct ending ending = {.outcome = LODGE_RESET, .restart = true};
-	int err = -ESRCH;
-
-	pthread_mutex_lock(&vm->machine_lock);
-	if (vm->gate.state == GATE_RUNS) {
-		/* In this order: a guest that is paused does not take another step. */
-		vm_end(vm, &ending);
-		err = lodge_vm_resume(vm);
-	}
-	pthread_mutex_unlock(&vm->machine_lock);
-	return err;
-}

@@ -9,6 +9,7 @@
  *   run.c        its threads, and how a run ends
  *   vcpu.c       the thread of a vCPU, and the table of exits
  *   io_thread.c  the thread of the virtqueues
+ *   front_panel.c  reset, NMI, power button
  *   pause.c      the gate where its threads wait while it is paused
  *   result.c     what the guest did, for the caller
  */
