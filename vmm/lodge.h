@@ -70,12 +70,22 @@ struct lodge_error {
 #define LODGE_DISKS_MAX 8
 #define LODGE_CPUS_MAX  64
 
+/*
+ * What a disk may do a second: bytes that requests read or write, and requests that do so, or discard. 0: no limit.
+ * One second's worth may go at once; a request that is larger waits for all of it and then goes whole, and the next
+ * one waits until that is paid for. A flush is never held up by a rate.
+ */
+struct lodge_disk_rate {
+	uint64_t bytes_per_s, requests_per_s;
+};
+
 struct lodge_disk {
 	const char *path; /* a raw image or block device; NULL: a scratch disk in memory, gone with the VM */
 	uint64_t size;    /* bytes, of a scratch disk only; 0: 16 MiB */
 	const char *serial; /* up to 20 bytes for GET_ID; NULL: "lodge-0", "lodge-1" ... */
 	bool read_only;
 	bool direct; /* O_DIRECT: past the host's page cache */
+	struct lodge_disk_rate rate;
 };
 
 /* Who reads the guest's serial console, and types on it. */
@@ -160,9 +170,23 @@ struct lodge_count {
 	uint64_t count;
 };
 
+/* Percentiles are rounded up, by a sixteenth at most; all are 0 while count is. */
+struct lodge_latency {
+	uint64_t count, p50_us, p90_us, p99_us, p999_us, max_us;
+};
+
 struct lodge_disk_stats {
 	uint64_t reads, writes, flushes, discards, others, errors;
 	uint64_t bytes_read, bytes_written;
+	struct lodge_latency
+		latency;       /* of requests, from when lodge takes them from the queue to their end */
+	uint64_t throttled_ns; /* for so long one had to wait for the rate, before it was taken */
+};
+
+struct lodge_vcpu_stats {
+	uint64_t guest_ns; /* CPU time in the guest, and in KVM on its behalf */
+	uint64_t exit_ns;  /* time in lodge's handlers of its exits */
+	uint64_t exits;    /* to user space */
 };
 
 /* The state of the vCPU that ended a run by a fault. */
@@ -185,6 +209,8 @@ struct lodge_result {
 	char message[512];   /* on failures: one line for a person; else empty */
 	uint64_t run_us;     /* from the first instruction on */
 	uint64_t restarts;   /* how often the guest was started anew */
+	struct lodge_vcpu_stats vcpus[LODGE_CPUS_MAX];
+	unsigned vcpu_count;
 	/* Phases of the first set-up, in microseconds. */
 	struct lodge_count setup_us[LODGE_COUNTS_MAX];
 	unsigned setup_count;
@@ -256,6 +282,39 @@ LODGE_API size_t lodge_vm_console_copy(struct lodge_vm *vm, void *to, size_t siz
 
 /* Tells the terminals among the consoles their size: those whose `out` is the master of a pty. Any thread. */
 LODGE_API void lodge_vm_console_resize(struct lodge_vm *vm, unsigned columns, unsigned rows);
+
+/* What a guest has used so far. */
+struct lodge_stats {
+	bool paused;
+	uint64_t uptime_ns; /* since the run began; after it, how long it was */
+	uint64_t paused_ns; /* of it, paused */
+	struct lodge_vcpu_stats vcpus[LODGE_CPUS_MAX];
+	unsigned vcpu_count;
+	struct lodge_count exits[LODGE_COUNTS_MAX]; /* by reason, as in lodge_result */
+	unsigned exit_count;
+	struct lodge_count devices[LODGE_COUNTS_MAX];
+	unsigned device_count;
+	struct lodge_disk_stats disks[LODGE_DISKS_MAX];
+	unsigned disk_count;
+	uint64_t memory; /* guest RAM, bytes */
+	/* As /proc/self/smaps says; 0 where there is no /proc. */
+	uint64_t memory_resident; /* of guest RAM, in the host's memory now */
+	uint64_t memory_shared;   /* of that, shared with other mappings (KSM, the page cache) */
+	uint64_t vmm_resident;    /* all else of the process, other VMs included */
+	uint64_t console_bytes_in, console_bytes_out;
+};
+
+/*
+ * Reads the statistics: 0 or -errno. Any thread, before, during and after a run; the guest does not wait for it. To
+ * ask the kernel for the memory takes a millisecond or so, and longer with a large guest.
+ */
+LODGE_API int lodge_vm_stats(struct lodge_vm *vm, struct lodge_stats *ret_stats);
+
+/*
+ * Changes a disk's rate, which takes effect at once, also for a request that waits; a changed limit starts with
+ * one second's worth. 0, or -EINVAL for a disk that is not there. Any thread, before, during and after a run.
+ */
+LODGE_API int lodge_vm_set_disk_rate(struct lodge_vm *vm, unsigned disk, const struct lodge_disk_rate *rate);
 
 /* Frees a VM that does not run. NULL is fine. */
 LODGE_API void lodge_vm_free(struct lodge_vm *vm);

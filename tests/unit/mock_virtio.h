@@ -2,6 +2,7 @@
 #pragma once
 
 #include <check.h>
+#include <errno.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 #include <poll.h>
@@ -26,6 +27,8 @@ static struct {
 	unsigned resets;
 	unsigned served;
 	int verdict;              /* if not 0, what serve returns without a look at the queue */
+	uint64_t not_before;      /* what goes with -EAGAIN */
+	unsigned put_off_from;    /* if not 0, that call of serve and those after it return -EAGAIN */
 	bool wait;                /* serve tells of its arrival and waits to be let go */
 	bool quiet;               /* the driver was asked not to notify while a request was served */
 	void (*when_empty)(void); /* called once, when serve found nothing */
@@ -67,8 +70,8 @@ static inline void device_reset(void *dev)
 	device.resets++;
 }
 
-static inline int device_serve(
-	void *dev, unsigned index, struct virtqueue *queue, const struct guest_memory *mem)
+static inline int device_serve(void *dev, unsigned index, struct virtqueue *queue,
+	const struct guest_memory *mem, uint64_t *ret_not_before)
 {
 	struct virtqueue_chain chain;
 	int r;
@@ -79,6 +82,10 @@ static inline int device_serve(
 	if (device.wait) {
 		sem_post(&device.arrived);
 		sem_wait(&device.go);
+	}
+	if (device.put_off_from && device.served >= device.put_off_from) {
+		*ret_not_before = device.not_before;
+		return -EAGAIN;
 	}
 	if (device.verdict)
 		return device.verdict;

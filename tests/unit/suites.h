@@ -30,6 +30,9 @@ TCase *uart16550_line_tcase(void);
 /* test_guest_memory.c */
 Suite *guest_memory_suite(void);
 
+/* test_memory_usage.c */
+Suite *memory_usage_suite(void);
+
 /* test_virtqueue.c */
 Suite *virtqueue_suite(void);
 
@@ -42,6 +45,9 @@ TCase *virtio_mmio_serve_tcase(void);
 /* test_virtio_blk.c */
 Suite *virtio_blk_suite(void);
 
+/* test_virtio_blk_rate.c: a part of that suite */
+TCase *virtio_blk_rate_tcase(void);
+
 /* test_block_file.c */
 Suite *block_file_suite(void);
 
@@ -50,6 +56,12 @@ Suite *size_suite(void);
 
 /* test_ring.c */
 Suite *ring_suite(void);
+
+/* test_token_bucket.c */
+Suite *token_bucket_suite(void);
+
+/* test_histogram.c */
+Suite *histogram_suite(void);
 
 /* test_trace.c */
 Suite *trace_suite(void);
@@ -124,6 +136,9 @@ Suite *report_suite(void);
 
 /* test_board.c */
 Suite *board_suite(void);
+
+/* test_io_thread.c */
+Suite *io_thread_suite(void);
 
 /* test_options.c */
 Suite *options_suite(void);

@@ -66,8 +66,8 @@ static const char *string(const json_t *object, const char *name)
 START_TEST(empty_result_has_every_field)
 {
 	static const char *const fields[] = {"outcome", "status", "guest_code", "message", "kernel", "run_us",
-		"restarts", "setup_us", "exits", "devices", "disks", "console_bytes_in", "console_bytes_out",
-		"peak_rss_bytes", "console_tail"};
+		"restarts", "setup_us", "vcpus", "exits", "devices", "disks", "console_bytes_in",
+		"console_bytes_out", "peak_rss_bytes", "console_tail"};
 
 	write_report();
 	for (unsigned i = 0; i < ARRAY_SIZE(fields); i++)
@@ -76,6 +76,7 @@ START_TEST(empty_result_has_every_field)
 	ck_assert(json_is_null(json_object_get(report, "kernel")));
 	ck_assert_ptr_null(json_object_get(report, "registers"));
 	ck_assert_uint_eq(json_array_size(json_object_get(report, "disks")), 0);
+	ck_assert_uint_eq(json_array_size(json_object_get(report, "vcpus")), 0);
 	ck_assert_str_eq(string(report, "outcome"), "poweroff");
 	ck_assert_str_eq(string(report, "message"), "");
 }
@@ -146,8 +147,9 @@ END_TEST
 
 START_TEST(disks_are_an_array_in_order)
 {
-	static const char *const fields[] = {
-		"reads", "writes", "flushes", "discards", "others", "errors", "bytes_read", "bytes_written"};
+	static const char *const fields[] = {"reads", "writes", "flushes", "discards", "others", "errors",
+		"bytes_read", "bytes_written", "throttled_us"};
+	static const char *const latencies[] = {"count", "p50", "p90", "p99", "p999", "max"};
 
 	result.disk_count = LODGE_DISKS_MAX;
 	for (unsigned i = 0; i < LODGE_DISKS_MAX; i++)
@@ -158,15 +160,41 @@ START_TEST(disks_are_an_array_in_order)
 			.others = 10 * i + 4,
 			.errors = 10 * i + 5,
 			.bytes_read = 10 * i + 6,
-			.bytes_written = 10 * i + 7};
+			.bytes_written = 10 * i + 7,
+			.throttled_ns = (10 * i + 8) * 1000,
+			.latency = {i, i + 1, i + 2, i + 3, i + 4, i + 5}};
 	write_report();
 	ck_assert_uint_eq(json_array_size(json_object_get(report, "disks")), LODGE_DISKS_MAX);
 	for (unsigned i = 0; i < LODGE_DISKS_MAX; i++) {
 		const json_t *disk = json_array_get(json_object_get(report, "disks"), i);
 
-		ck_assert_uint_eq(json_object_size(disk), ARRAY_SIZE(fields));
+		const json_t *latency = json_object_get(disk, "latency_us");
+
+		ck_assert_uint_eq(json_object_size(disk), ARRAY_SIZE(fields) + 1);
+		ck_assert_uint_eq(json_object_size(latency), ARRAY_SIZE(latencies));
+		for (unsigned k = 0; k < ARRAY_SIZE(latencies); k++)
+			ck_assert_uint_eq(number(latency, latencies[k]), i + k);
 		for (unsigned k = 0; k < ARRAY_SIZE(fields); k++)
 			ck_assert_uint_eq(number(disk, fields[k]), 10 * i + k);
+	}
+}
+END_TEST
+
+START_TEST(vcpus_are_an_array_in_order)
+{
+	result.vcpu_count = LODGE_CPUS_MAX;
+	for (unsigned i = 0; i < LODGE_CPUS_MAX; i++)
+		result.vcpus[i] = (struct lodge_vcpu_stats){
+			.guest_ns = 5000000000000 + i * 1000, .exit_ns = 1999, .exits = i};
+	write_report();
+	ck_assert_uint_eq(json_array_size(json_object_get(report, "vcpus")), LODGE_CPUS_MAX);
+	for (unsigned i = 0; i < LODGE_CPUS_MAX; i++) {
+		const json_t *vcpu = json_array_get(json_object_get(report, "vcpus"), i);
+
+		ck_assert_uint_eq(json_object_size(vcpu), 3);
+		ck_assert_uint_eq(number(vcpu, "guest_us"), 5000000000 + i);
+		ck_assert_uint_eq(number(vcpu, "exit_us"), 1);
+		ck_assert_uint_eq(number(vcpu, "exits"), i);
 	}
 }
 END_TEST
@@ -292,6 +320,7 @@ Suite *report_suite(void)
 	tcase_add_test(tcase, guest_code_of_zero_is_a_code);
 	tcase_add_test(tcase, counts_are_objects_by_name);
 	tcase_add_test(tcase, disks_are_an_array_in_order);
+	tcase_add_test(tcase, vcpus_are_an_array_in_order);
 	tcase_add_test(tcase, registers_are_hex_and_code_is_bytes);
 	tcase_add_test(tcase, code_may_be_missing_or_whole);
 	tcase_add_loop_test(tcase, odd_bytes_of_the_console_make_no_bad_json, 0, ARRAY_SIZE(consoles));

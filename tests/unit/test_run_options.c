@@ -227,6 +227,44 @@ START_TEST(eight_disks_with_serials_fit)
 }
 END_TEST
 
+/* Rates */
+
+static const struct {
+	const char *line;
+	struct lodge_disk_rate first, last; /* of three disks */
+} rates[] = {
+	{"", {0, 0}, {0, 0}},
+	{"--disk-rate bytes=50M", {MIB(50), 0}, {MIB(50), 0}},
+	{"--disk-rate requests=100", {0, 100}, {0, 100}},
+	{"--disk-rate bytes=1,requests=1", {1, 1}, {1, 1}},
+	{"--disk-rate requests=7,bytes=64K", {KIB(64), 7}, {KIB(64), 7}},
+	{"--disk-rate 0:bytes=1G", {GIB(1), 0}, {0, 0}},
+	{"--disk-rate 2:requests=9", {0, 0}, {0, 9}},
+	{"--disk-rate bytes=1M --disk-rate 2:requests=9", {MIB(1), 0}, {MIB(1), 9}},
+	{"--disk-rate 2:bytes=9 --disk-rate bytes=1M", {MIB(1), 0}, {MIB(1), 0}},
+	{"--disk-rate bytes=1M --disk-rate 0:bytes=2M", {MIB(2), 0}, {MIB(1), 0}},
+};
+
+#define THREE_DISKS " --disk path=a --disk path=b --disk path=c"
+
+START_TEST(rates_reach_the_disks_they_are_for)
+{
+	char line[128];
+
+	snprintf(line, sizeof(line), "%s" THREE_DISKS, rates[_i].line);
+	expect_parsed(line);
+	ck_assert_mem_eq(&options.config.disks[0].rate, &rates[_i].first, sizeof(rates[_i].first));
+	ck_assert_mem_eq(&options.config.disks[2].rate, &rates[_i].last, sizeof(rates[_i].last));
+}
+END_TEST
+
+START_TEST(scratch_disk_can_have_a_rate)
+{
+	expect_parsed("--disk-rate 0:bytes=1M");
+	ck_assert_uint_eq(options.config.disks[0].rate.bytes_per_s, MIB(1));
+}
+END_TEST
+
 /* Bad values */
 
 #define PTY " --console pty"
@@ -281,6 +319,22 @@ static const struct {
 	{"--disk path=a,size=1G", "--disk 'size=1G': not one of path=FILE"},
 	{"--disk paths=a", "--disk 'paths=a': not one of path=FILE"},
 	{DISK DISK DISK DISK DISK DISK DISK DISK " --disk path=9", "8 disks at most"},
+	{"--disk-rate=", "--disk-rate '': not one of bytes=SIZE"},
+	{"--disk-rate 50M", "--disk-rate '50M': not one of bytes=SIZE"},
+	{"--disk-rate bytes=0", "--disk-rate 'bytes=0': not one of bytes=SIZE"},
+	{"--disk-rate bytes=", "--disk-rate 'bytes=': not one of bytes=SIZE"},
+	{"--disk-rate bytes=1M,", "--disk-rate '': not one of bytes=SIZE"},
+	{"--disk-rate bytes=99999999999T", "'bytes=99999999999T': not one of bytes=SIZE"},
+	{"--disk-rate requests=0", "--disk-rate 'requests=0': not one of"},
+	{"--disk-rate requests=1K", "--disk-rate 'requests=1K': not one of"},
+	{"--disk-rate 0:", "--disk-rate '': not one of bytes=SIZE"},
+	{"--disk-rate 8:bytes=1M", "--disk-rate '8:bytes=1M': disks are counted from 0 to 7"},
+	{"--disk-rate :bytes=1M", "--disk-rate ':bytes=1M': disks are counted from 0 to 7"},
+	{"--disk-rate a:bytes=1M", "--disk-rate 'a:bytes=1M': disks are counted from 0 to 7"},
+	{"--disk-rate 00000:bytes=1M", "disks are counted from 0 to 7"},
+	{"--disk-rate 1:bytes=1M", "--disk-rate: there is no disk 1"},
+	{"--disk-rate bytes=1M kernel", "--disk-rate: there is no disk 0"},
+	{"--disk-rate", "option '--disk-rate' needs a value"},
 	{"--disk path=1,path=2,path=3,path=4,path=5,path=6,path=7,path=8,path=9,path=10,path=11,"
 	 "path=12,path=13,path=14,path=15,path=16,path=17",
 		"too many paths and serials"},
@@ -312,6 +366,8 @@ Suite *run_options_suite(void)
 	tcase_add_test(good_values, eight_consoles_are_kept_in_order);
 	tcase_add_test(good_values, help_is_asked_for);
 	tcase_add_loop_test(good_values, fields_of_a_disk_are_taken_apart, 0, ARRAY_SIZE(disks));
+	tcase_add_loop_test(good_values, rates_reach_the_disks_they_are_for, 0, ARRAY_SIZE(rates));
+	tcase_add_test(good_values, scratch_disk_can_have_a_rate);
 	tcase_add_test(good_values, eight_disks_are_kept_in_order);
 	tcase_add_test(good_values, eight_disks_with_serials_fit);
 	suite_add_tcase(suite, bad_values);

@@ -1,92 +1,9 @@
-#include <check.h>
-#include <errno.h>
-#include <linux/virtio_blk.h>
-#include <stddef.h>
-#include <string.h>
-
-#include "guest_ring.h"
-#include "mock_block.h"
 #include "suites.h"
-#include "virtio/virtio_blk.h"
 
-#define N      VRING_DESC_F_NEXT
-#define W      VRING_DESC_F_WRITE
-#define SIZE   8
-#define BIT(b) (UINT64_C(1) << (b))
+#include <errno.h>
+#include <stddef.h>
 
-#define HEADER RING_DATA
-#define DATA   (RING_DATA + 0x1000)
-#define STATUS (RING_DATA + 0xf000)
-
-enum { UNTOUCHED = 0xee };
-
-static struct guest_ring ring;
-static struct virtqueue queue;
-static struct virtio_blk blk;
-
-static uint64_t features(void)
-{
-	return virtio_blk_ops.features(&blk);
-}
-
-static void set_up(void)
-{
-	memset(&disk, 0, sizeof(disk));
-	disk.block = (struct block_backend){
-		.ops = &disk_ops,
-		.size = sizeof(disk.bytes),
-		.logical_size = 512,
-		.physical_size = 4096,
-		.can_discard = true,
-		.can_write_zeroes = true,
-	};
-	for (unsigned i = 0; i < sizeof(disk.bytes); i++)
-		disk.bytes[i] = (uint8_t)(i / 512 + 1);
-	ring_init(&ring, SIZE);
-	ck_assert_int_eq(virtqueue_start(&queue, &ring.mem, &ring.config, BIT(28), SIZE), 0);
-	ck_assert_int_eq(virtio_blk_init(&blk, &disk.block, "serial-42"), 0);
-	virtio_blk_ops.negotiated(&blk, features());
-}
-
-static void tear_down(void)
-{
-	ring_fini(&ring);
-}
-
-static uint8_t *data(void)
-{
-	return ring_at(&ring, DATA);
-}
-
-static void put_header(uint32_t type, uint64_t sector)
-{
-	struct virtio_blk_outhdr header = {.type = type, .sector = sector};
-
-	memcpy(ring_at(&ring, HEADER), &header, sizeof(header));
-	*(uint8_t *)ring_at(&ring, STATUS) = UNTOUCHED;
-}
-
-static int serve(void)
-{
-	return virtio_blk_ops.serve(&blk, 0, &queue, &ring.mem);
-}
-
-static uint32_t used_len(void)
-{
-	return ring_used(&ring)->ring[(ring_used(&ring)->idx - 1) % SIZE].len;
-}
-
-/* The usual three segments, and the status they end with. flags: W where the device writes the data. */
-static uint8_t request(uint32_t type, uint64_t sector, uint32_t len, uint16_t flags)
-{
-	put_header(type, sector);
-	ring_desc(&ring, RING_DESC, 0, HEADER, 16, N, 1);
-	ring_desc(&ring, RING_DESC, 1, DATA, len, N | flags, 2);
-	ring_desc(&ring, RING_DESC, 2, STATUS, 1, W, 0);
-	ring_offer(&ring, 0);
-	ck_assert_int_eq(serve(), 1);
-	return *(uint8_t *)ring_at(&ring, STATUS);
-}
+#include "blk_fixture.h"
 
 START_TEST(a_read_brings_sectors_and_their_length)
 {
@@ -452,5 +369,6 @@ Suite *virtio_blk_suite(void)
 	tcase_add_test(tc, the_configuration_space_is_as_in_5_2_4);
 	tcase_add_test(tc, beyond_the_configuration_space_all_reads_0);
 	suite_add_tcase(suite, tc);
+	suite_add_tcase(suite, virtio_blk_rate_tcase());
 	return suite;
 }

@@ -1,4 +1,5 @@
 #include <check.h>
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 
@@ -182,6 +183,42 @@ START_TEST(a_long_burst_is_reported_in_batches)
 }
 END_TEST
 
+START_TEST(a_device_that_puts_a_request_off_says_until_when)
+{
+	start();
+	offer(0);
+	ck_assert_uint_eq(virtio_mmio_serve(&mmio, 1), 0);
+	put(VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_VRING);
+	offer(1);
+	device.served = 0;
+	device.put_off_from = 1;
+	device.not_before = 12345;
+	ck_assert_uint_eq(virtio_mmio_serve(&mmio, 1), 12345);
+	ck_assert_uint_eq(device.served, 1);
+	ck_assert(!rung(1) && !line);
+	/* It is no fault of the driver's, which need not notify: we come back by ourselves. */
+	ck_assert_uint_eq(get(VIRTIO_MMIO_STATUS), DRIVER_OK);
+	ck_assert_uint_eq(ring_used(&ring)->flags, VRING_USED_F_NO_NOTIFY);
+	device.put_off_from = 0;
+	ck_assert_uint_eq(virtio_mmio_serve(&mmio, 1), 0);
+	ck_assert_uint_eq(ring_used(&ring)->idx, 2);
+	ck_assert_uint_eq(ring_used(&ring)->flags, 0);
+}
+END_TEST
+
+START_TEST(what_was_done_before_one_is_put_off_is_told_the_driver)
+{
+	start();
+	offer(0);
+	offer(1);
+	device.put_off_from = 2;
+	device.not_before = 12345;
+	ck_assert_uint_eq(virtio_mmio_serve(&mmio, 1), 12345);
+	ck_assert_uint_eq(ring_used(&ring)->idx, 1);
+	ck_assert(line);
+}
+END_TEST
+
 static void *io_thread(void *arg)
 {
 	(void)arg;
@@ -254,6 +291,8 @@ TCase *virtio_mmio_serve_tcase(void)
 	tcase_add_loop_test(tc, a_device_is_served_only_while_its_driver_is_ok, 0, 8);
 	tcase_add_test(tc, a_driver_that_refills_for_ever_is_put_off);
 	tcase_add_test(tc, a_long_burst_is_reported_in_batches);
+	tcase_add_test(tc, a_device_that_puts_a_request_off_says_until_when);
+	tcase_add_test(tc, what_was_done_before_one_is_put_off_is_told_the_driver);
 	tcase_add_test(tc, interrupts_and_notifications_do_not_wait_for_a_request);
 	tcase_add_test(tc, a_reset_waits_for_one_request_at_most);
 	return tc;

@@ -31,6 +31,7 @@ int main(void)
 		restart_suite,
 		front_panel_suite,
 		bad_input_suite,
+		stats_suite,
 	};
 	const size_t count = sizeof(suites) / sizeof(suites[0]);
 	SRunner *runner = srunner_create(NULL);

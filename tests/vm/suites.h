@@ -17,3 +17,4 @@ Suite *pause_suite(void);
 Suite *restart_suite(void);
 Suite *front_panel_suite(void);
 Suite *bad_input_suite(void);
+Suite *stats_suite(void);

@@ -20,7 +20,7 @@ START_TEST(an_nmi_reaches_every_cpu_and_the_guest_goes_on)
 
 	guest_init(&guest, NULL);
 	ck_assert_int_eq(pipe(in), 0);
-	guest.config.console_in = in[0];
+	guest.captured.in = in[0];
 	guest.config.cpus = cpu_counts[_i];
 	guest_start(&guest);
 	snprintf(want, sizeof(want), "cpus: %u of %u in use", cpu_counts[_i], cpu_counts[_i]);

@@ -48,6 +48,7 @@ static size_t sink_write(void *ctx, const uint8_t *bytes, size_t len)
 	pthread_mutex_lock(&console->lock);
 	taken = MIN(len, console->limit - console->ring.written);
 	ring_write(&console->ring, bytes, taken);
+	counter_add(&console->bytes_out, taken);
 	console->out_refused = taken < len;
 	first = taken && console->out_wanted;
 	if (first)
@@ -215,7 +216,7 @@ static void feed(struct console *console)
 			atomic_store(&console->in_wanted, true);
 		client->in_len -= taken;
 		memmove(client->in_bytes, client->in_bytes + taken, client->in_len);
-		console->bytes_in += taken;
+		counter_add(&console->bytes_in, taken);
 		wait_for_input(client);
 	}
 }

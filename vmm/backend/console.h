@@ -14,6 +14,7 @@
 #include "backend/character.h"
 #include "backend/console_fd.h"
 #include "event/loop.h"
+#include "util/counter.h"
 #include "util/ring.h"
 
 struct error;
@@ -77,13 +78,14 @@ struct console {
 
 	/* The event-loop thread's alone. The ends come first, then connections as they come and go. */
 	struct console_client clients[CONSOLE_CLIENTS_MAX];
-	unsigned turn; /* whose input is next */
-	uint64_t bytes_in;
+	unsigned turn;                   /* whose input is next */
+	counter_t bytes_in;              /* any thread may read it, and bytes_out */
 	struct console_buffers *buffers; /* but for .ring, which .lock guards */
 
 	/* Guards what follows; taken below the chip's lock, and never held while the chip is called. */
 	pthread_mutex_t lock;
 	struct ring ring;
+	counter_t bytes_out;
 	uint64_t limit;   /* the ring's position where the slowest stream would lose a byte */
 	bool out_wanted;  /* a client has all there is: wake the loop when there is more */
 	bool out_refused; /* the chip was told to wait: call drained() when there is room */

@@ -174,6 +174,71 @@ static int parse_console(const char *value, struct console_option *ret_console, 
 	return bad_value(error, "--console", value, "not one of stdio, none, pty, file=FILE, socket=PATH");
 }
 
+static int set_rate_field(struct lodge_disk_rate *rate, const char *field, struct error *error)
+{
+	const char *bytes = value_of(field, "bytes"), *requests = value_of(field, "requests");
+	int err = -EINVAL;
+
+	if (bytes)
+		err = size_parse(bytes, &rate->bytes_per_s);
+	else if (requests)
+		err = number_parse(requests, 1, UINT64_MAX, &rate->requests_per_s);
+	if (err || (bytes && !rate->bytes_per_s)) {
+		return bad_value(
+			error, "--disk-rate", field, "not one of bytes=SIZE, requests=N, such as bytes=50M");
+	}
+	return 0;
+}
+
+/* Takes "3:" off the front of *text, and gives the disks that are meant: that one, or without it all. */
+static int parse_disk_range(const char **text, unsigned *ret_first, unsigned *ret_count, struct error *error)
+{
+	size_t len = strcspn(*text, ":=,");
+	char digits[4] = "";
+	uint64_t disk;
+
+	*ret_first = 0;
+	*ret_count = LODGE_DISKS_MAX;
+	if ((*text)[len] != ':')
+		return 0;
+	if (len < sizeof(digits))
+		memcpy(digits, *text, len);
+	if (number_parse(digits, 0, LODGE_DISKS_MAX - 1, &disk))
+		return bad_value(error, "--disk-rate", *text, "disks are counted from 0 to 7");
+	*ret_first = (unsigned)disk;
+	*ret_count = 1;
+	*text += len + 1;
+	return 0;
+}
+
+/* Parts that are not named stay as an earlier option left them. */
+static int set_disk_rate(void *target, const char *value, struct error *error)
+{
+	struct run_options *options = target;
+	struct lodge_disk_rate rate = {0};
+	const char *text = value;
+	unsigned first, count, i;
+	int err = parse_disk_range(&text, &first, &count, error);
+
+	while (!err && text) {
+		char *field = next_field(&text);
+
+		err = field ? set_rate_field(&rate, field, error)
+		            : error_set(error, ERROR_VMM, -ENOMEM, "--disk-rate: out of memory");
+		free(field);
+	}
+	if (err)
+		return err;
+	for (i = first; i < first + count; i++) {
+		struct lodge_disk_rate *to = &options->rates[i];
+
+		to->bytes_per_s = rate.bytes_per_s ? rate.bytes_per_s : to->bytes_per_s;
+		to->requests_per_s = rate.requests_per_s ? rate.requests_per_s : to->requests_per_s;
+	}
+	options->rated_disks = MAX(options->rated_disks, first + 1);
+	return 0;
+}
+
 static int set_console(void *target, const char *value, struct error *error)
 {
 	struct run_options *options = target;
@@ -309,6 +374,10 @@ const struct option_row run_option_rows[] = {
 		"ro: read-only; direct: past the host's page cache\n"
 		"a comma in FILE is written twice",
 		set_disk},
+	{"disk-rate", 0, "[DISK:]bytes=SIZE[,requests=N]",
+		"what the disks, or only disk DISK (0, 1...), may do a second:\n"
+		"bytes read and written, requests; either may be missing",
+		set_disk_rate},
 	{"console", 0, "WHERE",
 		"the serial console: stdio (default), none, file=FILE, pty,\n"
 		"socket=PATH (a unix socket for many to connect to); up to 8",
@@ -333,6 +402,7 @@ const struct option_row run_option_rows[] = {
 int run_options_parse(struct run_options *options, int argc, char **argv, struct error *error)
 {
 	int operand, err;
+	unsigned i;
 
 	*options = (struct run_options){0};
 	lodge_config_init(&options->config);
@@ -349,6 +419,13 @@ int run_options_parse(struct run_options *options, int argc, char **argv, struct
 		options->config.kernel = argv[operand];
 	else if (!options->disk_count)
 		options->disk_count = 1; /* the zeroed entry: a scratch disk to play with */
+	if (options->rated_disks > options->disk_count) {
+		return error_set(error, ERROR_USAGE, -EINVAL,
+			"--disk-rate: there is no disk %u; the disks are counted from 0, as --disk gives them",
+			options->rated_disks - 1);
+	}
+	for (i = 0; i < options->disk_count; i++)
+		options->disks[i].rate = options->rates[i];
 	options->config.disks = options->disks;
 	options->config.disk_count = options->disk_count;
 	return 0;

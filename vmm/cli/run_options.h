@@ -11,7 +11,9 @@ struct run_options {
 	struct lodge_config config; /* without its consoles and descriptors */
 	struct lodge_disk disks[LODGE_DISKS_MAX];
 	unsigned disk_count;
-	char *owned[2 * LODGE_DISKS_MAX]; /* strings that were taken out of --disk */
+	struct lodge_disk_rate rates[LODGE_DISKS_MAX]; /* of each disk that there may be */
+	unsigned rated_disks;                          /* so many there have to be, for --disk-rate */
+	char *owned[2 * LODGE_DISKS_MAX];              /* strings that were taken out of --disk */
 	unsigned owned_count;
 	struct console_option consoles[LODGE_CONSOLES_MAX];
 	unsigned console_count;

@@ -29,6 +29,41 @@ static json_t *counts(const struct lodge_count *from, unsigned len)
 	return object;
 }
 
+static uint64_t ns_to_us(uint64_t ns)
+{
+	return ns / 1000;
+}
+
+static json_t *vcpus(const struct lodge_result *result)
+{
+	json_t *array = json_array();
+	unsigned i;
+
+	for (i = 0; i < result->vcpu_count; i++) {
+		const struct lodge_vcpu_stats *vcpu = &result->vcpus[i];
+		json_t *object = json_object();
+
+		json_object_set_new(object, "guest_us", number(ns_to_us(vcpu->guest_ns)));
+		json_object_set_new(object, "exit_us", number(ns_to_us(vcpu->exit_ns)));
+		json_object_set_new(object, "exits", number(vcpu->exits));
+		json_array_append_new(array, object);
+	}
+	return array;
+}
+
+static json_t *latency_us(const struct lodge_latency *latency)
+{
+	json_t *object = json_object();
+
+	json_object_set_new(object, "count", number(latency->count));
+	json_object_set_new(object, "p50", number(latency->p50_us));
+	json_object_set_new(object, "p90", number(latency->p90_us));
+	json_object_set_new(object, "p99", number(latency->p99_us));
+	json_object_set_new(object, "p999", number(latency->p999_us));
+	json_object_set_new(object, "max", number(latency->max_us));
+	return object;
+}
+
 static json_t *disks(const struct lodge_result *result)
 {
 	json_t *array = json_array();
@@ -46,6 +81,8 @@ static json_t *disks(const struct lodge_result *result)
 		json_object_set_new(object, "errors", number(disk->errors));
 		json_object_set_new(object, "bytes_read", number(disk->bytes_read));
 		json_object_set_new(object, "bytes_written", number(disk->bytes_written));
+		json_object_set_new(object, "latency_us", latency_us(&disk->latency));
+		json_object_set_new(object, "throttled_us", number(ns_to_us(disk->throttled_ns)));
 		json_array_append_new(array, object);
 	}
 	return array;
@@ -118,6 +155,7 @@ static json_t *build(const struct lodge_result *result)
 	json_object_set_new(object, "run_us", number(result->run_us));
 	json_object_set_new(object, "restarts", number(result->restarts));
 	json_object_set_new(object, "setup_us", counts(result->setup_us, result->setup_count));
+	json_object_set_new(object, "vcpus", vcpus(result));
 	json_object_set_new(object, "exits", counts(result->exits, result->exit_count));
 	json_object_set_new(object, "devices", counts(result->devices, result->device_count));
 	json_object_set_new(object, "disks", disks(result));

@@ -147,6 +147,7 @@ static int fit_disk(struct board *board, const struct board_config *config, cons
 {
 	unsigned index = (unsigned)((row->base - VIRTIO_MMIO_BASE) / VIRTIO_MMIO_STRIDE);
 	struct board_slot *slot = &board->slots[index];
+	const struct board_disk *disk = &config->disks[index];
 	struct virtio_mmio_config mmio = {.mem = config->mem, .ops = &virtio_blk_ops, .dev = &slot->blk};
 	int err;
 
@@ -158,9 +159,11 @@ static int fit_disk(struct board *board, const struct board_config *config, cons
 	board->slot_count = index + 1;
 	mmio.irq = pin(config, row);
 	mmio.doorbells = &slot->doorbell;
-	err = virtio_blk_init(&slot->blk, config->disks[index].block, config->disks[index].serial);
+	err = virtio_blk_init(&slot->blk, disk->block, disk->serial);
 	if (err)
 		return err;
+	virtio_blk_continue(&slot->blk, &disk->stats);
+	virtio_blk_set_rate(&slot->blk, disk->bytes_per_s, disk->requests_per_s);
 	return virtio_mmio_init(&slot->mmio, &mmio);
 }
 

@@ -3,6 +3,18 @@
 #include <sys/epoll.h>
 
 #include "machine/vm.h"
+#include "util/clock.h"
+
+static void serve(struct io_slot *io)
+{
+	uint64_t not_before = virtio_mmio_serve(&io->slot->mmio, 0), now;
+
+	if (!not_before)
+		return;
+	/* Other slots are served meanwhile. Whoever rings before that time just has the timer set anew. */
+	now = clock_ns();
+	event_timer_arm(&io->retry, not_before > now ? not_before - now : 1);
+}
 
 static void doorbell_rung(void *ctx, uint32_t events)
 {
@@ -11,7 +23,15 @@ static void doorbell_rung(void *ctx, uint32_t events)
 	(void)events;
 	TRACE(io->trace, TRACE_VIRTIO, "virtio slot %u doorbell", io->index);
 	doorbell_clear(&io->slot->doorbell);
-	virtio_mmio_serve(&io->slot->mmio, 0);
+	serve(io);
+}
+
+static void retry_due(void *ctx)
+{
+	struct io_slot *io = ctx;
+
+	TRACE(io->trace, TRACE_VIRTIO, "virtio slot %u retry", io->index);
+	serve(io);
 }
 
 /*
@@ -51,12 +71,18 @@ int io_thread_init(struct lodge_vm *vm)
 		slot->doorbell = (struct event_source){
 			.fd = slot->slot->doorbell.fd, .ready = doorbell_rung, .ctx = slot};
 		err = event_loop_set(&io->loop, &slot->doorbell, EPOLLIN);
+		if (!err)
+			err = event_timer_init(&slot->retry, &io->loop, retry_due, slot);
 	}
 	return err;
 }
 
 void io_thread_fini(struct lodge_vm *vm)
 {
+	unsigned i;
+
+	for (i = 0; i < ARRAY_SIZE(vm->io.slots); i++)
+		event_timer_fini(&vm->io.slots[i].retry);
 	event_loop_fini(&vm->io.loop);
 	doorbell_fini(&vm->io.gate_bell);
 }
@@ -68,7 +94,7 @@ static void *io_main(void *ctx)
 
 	if (err)
 		vm_fail(vm, "the I/O thread: %s", strerror(-err));
-	pause_end_thread(vm);
+	pause_end_thread(vm, &vm->io.thread);
 	return NULL;
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "machine/vm.h"
+#include "util/clock.h"
 
 int pause_start_thread(struct lodge_vm *vm, struct gate_thread *thread, void *(*body)(void *), void *ctx)
 {
@@ -14,17 +15,20 @@ int pause_start_thread(struct lodge_vm *vm, struct gate_thread *thread, void *(*
 	/* Under the lock, so that whoever closes the gate kicks all threads there are, and none that is not yet. */
 	pthread_mutex_lock(&gate->lock);
 	err = pthread_create(&thread->id, NULL, body, ctx);
-	thread->started = !err;
+	thread->started = thread->alive = !err;
 	gate->threads += thread->started;
 	pthread_mutex_unlock(&gate->lock);
 	return -err;
 }
 
-void pause_end_thread(struct lodge_vm *vm)
+void pause_end_thread(struct lodge_vm *vm, struct gate_thread *thread)
 {
 	struct gate *gate = &vm->gate;
 
 	pthread_mutex_lock(&gate->lock);
+	/* Its clock goes with it. */
+	thread->cpu_ns = clock_read(CLOCK_THREAD_CPUTIME_ID);
+	thread->alive = false;
 	gate->threads--;
 	pthread_cond_broadcast(&gate->moved);
 	pthread_mutex_unlock(&gate->lock);
@@ -46,6 +50,14 @@ bool pause_pass(struct lodge_vm *vm)
 	return true;
 }
 
+/* Called with the gate's lock held. */
+static void count_pause(struct gate *gate)
+{
+	if (gate->paused_at)
+		gate->paused_ns += clock_ns() - gate->paused_at;
+	gate->paused_at = 0;
+}
+
 void pause_set_state(struct lodge_vm *vm, enum gate_state state)
 {
 	struct gate *gate = &vm->gate;
@@ -54,6 +66,8 @@ void pause_set_state(struct lodge_vm *vm, enum gate_state state)
 	gate->state = state;
 	if (state != GATE_RUNS)
 		gate->has_clock = false; /* it was this machine's */
+	if (state == GATE_IDLE)
+		count_pause(gate);
 	pthread_cond_broadcast(&gate->moved);
 	pthread_mutex_unlock(&gate->lock);
 }
@@ -83,6 +97,7 @@ static void open_gate(struct lodge_vm *vm)
 		kvm_vm_set_clock(&vm->kvm, gate->clock_ns);
 	gate->has_clock = false;
 	atomic_store(&gate->closed, false);
+	count_pause(gate);
 	pthread_cond_broadcast(&gate->moved);
 }
 
@@ -101,6 +116,8 @@ int lodge_vm_pause(struct lodge_vm *vm)
 	err = gate->state == GATE_IDLE ? -ESRCH : 0;
 	if (!err && atomic_load(&gate->closed) && !gate->has_clock)
 		gate->has_clock = !kvm_vm_get_clock(&vm->kvm, &gate->clock_ns);
+	if (!err && !gate->paused_at && atomic_load(&gate->closed))
+		gate->paused_at = clock_ns();
 	pthread_mutex_unlock(&gate->lock);
 	return err;
 }

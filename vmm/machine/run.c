@@ -295,7 +295,8 @@ int lodge_vm_run(struct lodge_vm *vm, struct lodge_result *ret_result)
 		return -EALREADY;
 	vm->ran = true;
 	hold_write_signals(&before);
-	vm->started_at = clock_ns();
+	vm->started_cycles = clock_cycles();
+	atomic_store(&vm->started_at, clock_ns());
 	if (vm->config.timeout_ms)
 		event_timer_arm(&vm->timeout, vm->config.timeout_ms * 1000000);
 	run_machines(vm);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "machine/vm.h"
+#include "util/clock.h"
 
 #define NOBODY BUS_RANGES_MAX /* the index that counts what no device claims */
 
@@ -60,9 +61,9 @@ static void end_with_registers(struct vcpu *vcpu, enum lodge_outcome outcome, co
 
 /* The exits. */
 
-static void count(uint64_t *counts, int index)
+static void count(counter_t *counts, int index)
 {
-	counts[index < 0 ? NOBODY : index]++;
+	counter_add(&counts[index < 0 ? NOBODY : index], 1);
 }
 
 static void exit_io(struct vcpu *vcpu)
@@ -178,13 +179,15 @@ static void (*const exit_handlers[KVM_EXIT_REASONS])(struct vcpu *vcpu) = {
 static void handle_exit(struct vcpu *vcpu)
 {
 	uint32_t reason = MIN(vcpu->kvm.run->exit_reason, (uint32_t)KVM_EXIT_REASONS - 1);
+	uint64_t start = clock_cycles();
 
-	vcpu->exits[reason]++;
+	counter_add(&vcpu->exits[reason], 1);
 	TRACE(&vcpu->vm->trace, TRACE_EXIT, "exit %s cpu %u", kvm_exit_name(reason), vcpu->id);
 	if (exit_handlers[reason])
 		exit_handlers[reason](vcpu);
 	else
 		exit_unknown(vcpu);
+	counter_add(&vcpu->exit_cycles, clock_cycles() - start);
 }
 
 /* Whether the guest runs on. */
@@ -216,6 +219,6 @@ void *vcpu_main(void *ctx)
 			end_with_registers(vcpu, LODGE_KVM_INTERNAL_ERROR, what);
 		}
 	}
-	pause_end_thread(vm);
+	pause_end_thread(vm, &vcpu->thread);
 	return NULL;
 }

@@ -21,7 +21,7 @@ static void phase(struct lodge_vm *vm, const char *name)
 {
 	uint64_t now = clock_ns();
 
-	if (vm->past.restarts)
+	if (vm->restarts)
 		return; /* the first machine's are told */
 	vm->setup_us[vm->setup_count++] =
 		(struct lodge_count){.name = name, .count = (now - vm->setup_at) / 1000};
@@ -102,6 +102,8 @@ static int open_disks(struct lodge_vm *vm, struct error *error)
 			snprintf(disk->serial, sizeof(disk->serial), "%s", from->serial);
 		else
 			snprintf(disk->serial, sizeof(disk->serial), "lodge-%u", i);
+		disk->bytes_per_s = from->rate.bytes_per_s;
+		disk->requests_per_s = from->rate.requests_per_s;
 	}
 	return 0;
 }
@@ -315,13 +317,23 @@ static void machine_fini(struct lodge_vm *vm)
 	guest_memory_fini(&vm->mem);
 }
 
+/* A disk's counters, and how long its requests took, go on. */
+static void keep_disk_stats(struct lodge_vm *vm)
+{
+	unsigned i;
+
+	for (i = 0; i < vm->board.slot_count; i++)
+		virtio_blk_keep(&vm->board.slots[i].blk, &vm->disks[i].stats);
+}
+
 int machine_rebuild(struct lodge_vm *vm, struct error *error)
 {
 	struct character_sink console = console_sink(&vm->console);
 	int err;
 
-	result_count(vm, &vm->past);
-	vm->past.restarts++;
+	stats_add_machine(vm, &vm->past);
+	keep_disk_stats(vm);
+	vm->restarts++;
 	machine_fini(vm);
 	err = set_up(vm, machine_steps, ARRAY_SIZE(machine_steps), error);
 	/* The chip is a new one, and has room for what the old one had none for. */

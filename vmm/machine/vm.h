@@ -11,6 +11,7 @@
  *   io_thread.c  the thread of the virtqueues
  *   front_panel.c  reset, NMI, power button
  *   pause.c      the gate where its threads wait while it is paused
+ *   stats.c      what the guest has used so far
  *   result.c     what the guest did, for the caller
  */
 #pragma once
@@ -31,6 +32,7 @@
 #include "lodge.h"
 #include "machine/board.h"
 #include "memory/guest_memory.h"
+#include "util/counter.h"
 #include "util/trace.h"
 
 struct boot_state;
@@ -40,6 +42,8 @@ struct error;
 struct gate_thread {
 	pthread_t id;
 	bool started;
+	bool alive;      /* its clock can be read */
+	uint64_t cpu_ns; /* CPU time that it took, once it has ended */
 };
 
 struct vcpu {
@@ -47,10 +51,11 @@ struct vcpu {
 	struct lodge_vm *vm;
 	unsigned id;
 	struct gate_thread thread;
-	/* Counted by the vCPU's own thread, and read when it has ended. */
-	uint64_t exits[KVM_EXIT_REASONS];
-	uint64_t pio[BUS_RANGES_MAX + 1]; /* by the range's index; the last: nobody's */
-	uint64_t mmio[BUS_RANGES_MAX + 1];
+	/* Counted by the vCPU's own thread, read by any. */
+	counter_t exits[KVM_EXIT_REASONS];
+	counter_t exit_cycles;             /* of clock_cycles(), in the handlers */
+	counter_t pio[BUS_RANGES_MAX + 1]; /* by the range's index; the last: nobody's */
+	counter_t mmio[BUS_RANGES_MAX + 1];
 };
 
 /* An interrupt line to one IOAPIC pin. */
@@ -64,6 +69,7 @@ struct pin_line {
 struct io_slot {
 	struct board_slot *slot;
 	struct event_source doorbell;
+	struct event_timer retry; /* when a request that waits for the disk's rate may go */
 	unsigned index;
 	const struct trace *trace;
 };
@@ -101,6 +107,8 @@ struct gate {
 	unsigned waiting; /* those of them that wait at the gate */
 	bool has_clock;   /* clock_ns is kvmclock as it stood when the last of them had come */
 	uint64_t clock_ns;
+	uint64_t paused_at; /* when the last of them had come, ns; 0: the VM is not paused */
+	uint64_t paused_ns; /* how long it was paused before that */
 	atomic_bool closed; /* written under the lock, looked at without it at each passage */
 };
 
@@ -143,12 +151,16 @@ struct lodge_vm {
 	struct gate gate;
 	atomic_bool ending_now; /* the vCPU threads shall leave */
 	bool ran;
-	struct lodge_result past; /* the counters of machines that are gone, and how many there were */
+	struct lodge_stats past; /* the counters of machines that are gone, but for the disks' */
+	uint64_t restarts;       /* how many these are */
 
 	struct lodge_count setup_us[SETUP_PHASES_MAX]; /* of the first machine */
 	unsigned setup_count;
-	uint64_t setup_at;             /* when the last phase ended, ns */
-	uint64_t started_at, ended_at; /* ns */
+	uint64_t setup_at; /* when the last phase ended, ns */
+
+	uint64_t started_cycles;     /* clock_cycles() at the start; published by the next */
+	_Atomic uint64_t started_at; /* ns; 0: not yet */
+	uint64_t ended_at;           /* ns; under end_lock */
 };
 
 /* vm.c: takes the machine apart and builds another, after its threads have ended: 0, or -errno and *error. */
@@ -183,7 +195,7 @@ void *vcpu_main(void *vcpu);
  * paused, and is told whether it has; and what becomes of the machine.
  */
 int pause_start_thread(struct lodge_vm *vm, struct gate_thread *thread, void *(*body)(void *), void *ctx);
-void pause_end_thread(struct lodge_vm *vm);
+void pause_end_thread(struct lodge_vm *vm, struct gate_thread *thread);
 bool pause_pass(struct lodge_vm *vm);
 void pause_set_state(struct lodge_vm *vm, enum gate_state state);
 
@@ -195,6 +207,12 @@ void io_thread_stop(
 	struct lodge_vm *vm); /* it takes no more requests, and finishes those that it has taken */
 void io_thread_join(struct lodge_vm *vm);
 
-/* result.c, when all threads have ended: adds the machine's counters to *counts; and all that is known. */
-void result_count(const struct lodge_vm *vm, struct lodge_result *counts);
+/*
+ * stats.c: adds what the machine's threads have counted to *stats; what its disks did, over all restarts. Any thread, with
+ * machine_lock held where the machine may be taken apart.
+ */
+void stats_add_machine(struct lodge_vm *vm, struct lodge_stats *stats);
+void stats_disks(const struct lodge_vm *vm, struct lodge_disk_stats *ret_disks);
+
+/* result.c: what is known when all threads have ended. */
 void result_fill(struct lodge_vm *vm, struct lodge_result *ret_result);

@@ -5,6 +5,7 @@
 
 #include "backend/block.h"
 #include "util/bytes.h"
+#include "util/clock.h"
 #include "virtio/virtqueue.h"
 
 #define SECTOR     512u /* the unit of all sector numbers, whatever the block size (5.2.6) */
@@ -42,12 +43,12 @@ static int serve_read(
 	uint64_t len = chain->in_len;
 	int r = check_range(blk, sector, len);
 
-	blk->stats.reads++;
+	counter_add(&blk->stats.reads, 1);
 	if (r == 0 && len > 0)
 		r = blk->block->ops->readv(blk->block, chain->in, (int)chain->in_count, sector * SECTOR);
 	if (r < 0)
 		return r;
-	blk->stats.bytes_read += len;
+	counter_add(&blk->stats.bytes_read, len);
 	*written = (uint32_t)len;
 	return 0;
 }
@@ -66,13 +67,13 @@ static int serve_write(struct virtio_blk *blk, struct virtqueue_chain *chain, ui
 	uint64_t len = chain->out_len;
 	int r = blk->block->read_only ? -EROFS : check_range(blk, sector, len);
 
-	blk->stats.writes++;
+	counter_add(&blk->stats.writes, 1);
 	if (r == 0 && len > 0)
 		r = blk->block->ops->writev(blk->block, chain->out, (int)chain->out_count, sector * SECTOR);
 	if (r == 0)
 		r = make_stable(blk);
 	if (r == 0)
-		blk->stats.bytes_written += len;
+		counter_add(&blk->stats.bytes_written, len);
 	return r;
 }
 
@@ -97,7 +98,7 @@ static int serve_discard(struct virtio_blk *blk, struct virtqueue_chain *chain, 
 	unsigned count = (unsigned)(len / sizeof(segments[0]));
 	int r = 0;
 
-	blk->stats.discards++;
+	counter_add(&blk->stats.discards, 1);
 	if (!negotiated(blk, discard ? VIRTIO_BLK_F_DISCARD : VIRTIO_BLK_F_WRITE_ZEROES))
 		return -EOPNOTSUPP;
 	if (len % sizeof(segments[0]) || len > sizeof(segments) ||
@@ -113,10 +114,13 @@ static int serve_discard(struct virtio_blk *blk, struct virtqueue_chain *chain, 
 
 		if (bytes == 0)
 			continue;
-		if (discard)
+		if (discard) {
 			r = ops->discard(blk->block, offset, bytes);
-		else
+		} else {
+			/* Many hosts have to write them, and all are asked to. */
+			token_bucket_take(&blk->bytes, bytes, clock_ns());
 			r = ops->write_zeroes(blk->block, offset, bytes, unmap);
+		}
 	}
 	return r < 0 ? r : make_stable(blk);
 }
@@ -124,7 +128,7 @@ static int serve_discard(struct virtio_blk *blk, struct virtqueue_chain *chain, 
 /* 5.2.6.1: up to 20 bytes, NUL-padded; all 20 may be in use. */
 static int serve_get_id(struct virtio_blk *blk, struct virtqueue_chain *chain, uint32_t *written)
 {
-	blk->stats.others++;
+	counter_add(&blk->stats.others, 1);
 	*written = (uint32_t)virtqueue_chain_write(chain, blk->serial, sizeof(blk->serial));
 	return 0;
 }
@@ -139,7 +143,7 @@ static int serve_request(struct virtio_blk *blk, const struct virtio_blk_outhdr 
 	case VIRTIO_BLK_T_OUT:
 		return serve_write(blk, chain, header->sector);
 	case VIRTIO_BLK_T_FLUSH:
-		blk->stats.flushes++;
+		counter_add(&blk->stats.flushes, 1);
 		return blk->block->ops->flush(blk->block);
 	case VIRTIO_BLK_T_DISCARD:
 		return serve_discard(blk, chain, true);
@@ -148,9 +152,46 @@ static int serve_request(struct virtio_blk *blk, const struct virtio_blk_outhdr 
 	case VIRTIO_BLK_T_GET_ID:
 		return serve_get_id(blk, chain, written);
 	default:
-		blk->stats.others++;
+		counter_add(&blk->stats.others, 1);
 		return -EOPNOTSUPP;
 	}
+}
+
+/* What the rate is about: requests that move data. The others cost the host little, or are its safety. */
+static bool rate_limits(uint32_t type)
+{
+	return type == VIRTIO_BLK_T_IN || type == VIRTIO_BLK_T_OUT || type == VIRTIO_BLK_T_DISCARD ||
+	       type == VIRTIO_BLK_T_WRITE_ZEROES;
+}
+
+/* 0: the request may go, and is paid for; else the time at which it may. */
+static uint64_t ask_rate(
+	struct virtio_blk *blk, uint32_t type, const struct virtqueue_chain *chain, uint64_t now)
+{
+	uint64_t len = chain->out_len + chain->in_len, of_bytes, of_requests;
+
+	if (!rate_limits(type))
+		return 0;
+	token_bucket_set_rate(&blk->bytes, atomic_load_explicit(&blk->bytes_per_s, memory_order_relaxed));
+	token_bucket_set_rate(
+		&blk->requests, atomic_load_explicit(&blk->requests_per_s, memory_order_relaxed));
+	of_bytes = token_bucket_ready_at(&blk->bytes, len, now);
+	of_requests = token_bucket_ready_at(&blk->requests, 1, now);
+	if (of_bytes || of_requests)
+		return MAX(of_bytes, of_requests);
+	token_bucket_take(&blk->bytes, len, now);
+	token_bucket_take(&blk->requests, 1, now);
+	return 0;
+}
+
+/* Says whether a request waits for the rate from now on. */
+static void set_throttled(struct virtio_blk *blk, bool waits, uint64_t now)
+{
+	int64_t throttled = atomic_load_explicit(&blk->stats.throttled, memory_order_relaxed);
+
+	if (waits != (throttled < 0))
+		atomic_store_explicit(&blk->stats.throttled,
+			waits ? throttled - (int64_t)now : throttled + (int64_t)now, memory_order_relaxed);
 }
 
 /*
@@ -158,11 +199,13 @@ static int serve_request(struct virtio_blk *blk, const struct virtio_blk_outhdr 
  * driver likes. Without the byte there is no way to answer, and without a header nothing to answer
  * to: the queue is broken.
  */
-static int blk_serve(void *dev, unsigned index, struct virtqueue *queue, const struct guest_memory *mem)
+static int blk_serve(void *dev, unsigned index, struct virtqueue *queue, const struct guest_memory *mem,
+	uint64_t *ret_not_before)
 {
 	struct virtio_blk *blk = dev;
 	struct virtqueue_chain chain;
 	struct virtio_blk_outhdr header;
+	uint64_t start, not_before;
 	uint32_t written = 0;
 	uint8_t *status;
 	int r;
@@ -174,10 +217,19 @@ static int blk_serve(void *dev, unsigned index, struct virtqueue *queue, const s
 	status = virtqueue_chain_take_last(&chain);
 	if (!status || virtqueue_chain_read(&chain, &header, sizeof(header)) < 0)
 		return -EPROTO;
+	start = clock_ns();
+	not_before = ask_rate(blk, header.type, &chain, start);
+	set_throttled(blk, not_before, start);
+	if (not_before) {
+		virtqueue_unpop(queue);
+		*ret_not_before = not_before;
+		return -EAGAIN;
+	}
 	r = serve_request(blk, &header, &chain, &written);
 	if (r < 0)
-		blk->stats.errors++;
+		counter_add(&blk->stats.errors, 1);
 	*status = r == 0 ? VIRTIO_BLK_S_OK : r == -EOPNOTSUPP ? VIRTIO_BLK_S_UNSUPP : VIRTIO_BLK_S_IOERR;
+	histogram_add(&blk->stats.latency, clock_ns() - start);
 	virtqueue_push(queue, chain.head, written + 1);
 	return 1;
 }
@@ -228,6 +280,8 @@ static void blk_reset(void *dev)
 {
 	struct virtio_blk *blk = dev;
 
+	/* What was taken from the buckets stays taken: a reset is no way around the rate. */
+	set_throttled(blk, false, clock_ns());
 	blk->negotiated = 0;
 }
 
@@ -276,4 +330,30 @@ int virtio_blk_init(struct virtio_blk *blk, struct block_backend *block, const c
 	memcpy(blk->serial, serial, len);
 	fill_config_space(&blk->space, block);
 	return 0;
+}
+
+void virtio_blk_set_rate(struct virtio_blk *blk, uint64_t bytes_per_s, uint64_t requests_per_s)
+{
+	atomic_store_explicit(&blk->bytes_per_s, bytes_per_s, memory_order_relaxed);
+	atomic_store_explicit(&blk->requests_per_s, requests_per_s, memory_order_relaxed);
+}
+
+uint64_t virtio_blk_throttled_ns(const struct virtio_blk *blk)
+{
+	int64_t throttled = atomic_load_explicit(&blk->stats.throttled, memory_order_acquire);
+
+	/* The clock is read after the word, so that it is not behind what was taken off there. */
+	return (uint64_t)(throttled < 0 ? throttled + (int64_t)clock_ns() : throttled);
+}
+
+void virtio_blk_keep(const struct virtio_blk *blk, struct virtio_blk_stats *ret_stats)
+{
+	memcpy(ret_stats, &blk->stats, sizeof(*ret_stats));
+	/* A request that waits goes with its device, and its wait ends here. */
+	atomic_store(&ret_stats->throttled, (int64_t)virtio_blk_throttled_ns(blk));
+}
+
+void virtio_blk_continue(struct virtio_blk *blk, const struct virtio_blk_stats *stats)
+{
+	memcpy(&blk->stats, stats, sizeof(blk->stats));
 }

@@ -8,20 +8,29 @@
 #include <stdint.h>
 #include <linux/virtio_blk.h>
 
+#include "util/counter.h"
+#include "util/histogram.h"
+#include "util/token_bucket.h"
 #include "virtio/virtio_device.h"
 
 struct block_backend;
 
 /* Requests the driver made and bytes that were moved since the start; any thread may read them. */
 struct virtio_blk_stats {
-	_Atomic uint64_t reads;
-	_Atomic uint64_t writes;
-	_Atomic uint64_t flushes;
-	_Atomic uint64_t discards; /* and write-zeroes */
-	_Atomic uint64_t others;   /* the id, and what is not supported */
-	_Atomic uint64_t errors;   /* those of all the above that were not answered with OK */
-	_Atomic uint64_t bytes_read;
-	_Atomic uint64_t bytes_written;
+	counter_t reads;
+	counter_t writes;
+	counter_t flushes;
+	counter_t discards; /* and write-zeroes */
+	counter_t others;   /* the id, and what is not supported */
+	counter_t errors;   /* those of all the above that were not answered with OK */
+	counter_t bytes_read;
+	counter_t bytes_written;
+	struct histogram latency; /* ns from the pop to the completion; the wait for the rate is not in it */
+	/*
+	 * ns that a request waited for the rate. While one waits, the time since which it does is taken off,
+	 * which makes it negative: so it is one word, and a reader sees the wait grow.
+	 */
+	_Atomic int64_t throttled;
 };
 
 struct virtio_blk {
@@ -30,9 +39,28 @@ struct virtio_blk {
 	char serial[VIRTIO_BLK_ID_BYTES];
 	uint64_t negotiated; /* feature bits */
 	struct virtio_blk_stats stats;
+
+	/* The rate as it was set last, by any thread, and the buckets that follow it when a request comes. */
+	_Atomic uint64_t bytes_per_s;
+	_Atomic uint64_t requests_per_s;
+	struct token_bucket bytes;
+	struct token_bucket requests;
 };
 
 extern const struct virtio_device_ops virtio_blk_ops; /* dev: a struct virtio_blk */
 
 /* -EINVAL: the serial has more than VIRTIO_BLK_ID_BYTES bytes; "" is none. There is no fini. */
 int virtio_blk_init(struct virtio_blk *blk, struct block_backend *block, const char *serial);
+
+/*
+ * Limits reads, writes, discards and write-zeroes, and the bytes that they write or read, a second; 0: no limit.
+ * Any thread; ring the doorbell afterwards, so that a request that waits is looked at again.
+ */
+void virtio_blk_set_rate(struct virtio_blk *blk, uint64_t bytes_per_s, uint64_t requests_per_s);
+
+/* ns for which requests have waited for the rate until now. Any thread. */
+uint64_t virtio_blk_throttled_ns(const struct virtio_blk *blk);
+
+/* What a device has counted, kept for the one that takes its place, whose requests have not begun. */
+void virtio_blk_keep(const struct virtio_blk *blk, struct virtio_blk_stats *ret_stats);
+void virtio_blk_continue(struct virtio_blk *blk, const struct virtio_blk_stats *stats);

@@ -33,9 +33,11 @@ struct virtio_device_ops {
 	/*
 	 * Serves ONE request of a started queue, on the I/O thread: 1 when one was done, 0 when the
 	 * queue is empty, -EPROTO when the queue lies, which makes the transport set
-	 * DEVICE_NEEDS_RESET.
+	 * DEVICE_NEEDS_RESET; -EAGAIN when the next request has to wait until *ret_not_before, a
+	 * time of clock_ns(), and is left in the queue.
 	 */
-	int (*serve)(void *dev, unsigned index, struct virtqueue *queue, const struct guest_memory *mem);
+	int (*serve)(void *dev, unsigned index, struct virtqueue *queue, const struct guest_memory *mem,
+		uint64_t *ret_not_before);
 	unsigned queue_count;    /* 1 to VIRTIO_QUEUES_MAX */
 	uint16_t queue_size_max; /* a power of two, VIRTQUEUE_SIZE_MAX or less */
 };

@@ -344,8 +344,8 @@ void virtio_mmio_fini(struct virtio_mmio *mmio)
 	*mmio = (struct virtio_mmio){0};
 }
 
-/* Called with `lock` held: 1 when there may be more to do, else 0. */
-static int serve_one(struct virtio_mmio *mmio, unsigned index)
+/* Called with `lock` held: 1 when there may be more to do, else 0; *not_before is set where that is later. */
+static int serve_one(struct virtio_mmio *mmio, unsigned index, uint64_t *not_before)
 {
 	struct virtqueue *queue = &mmio->queues[index];
 	int r;
@@ -354,8 +354,10 @@ static int serve_one(struct virtio_mmio *mmio, unsigned index)
 	if (!running(mmio) || !virtqueue_started(queue))
 		return 0;
 	virtqueue_disable_notify(queue);
-	r = mmio->config.ops->serve(mmio->config.dev, index, queue, mmio->config.mem);
-	if (r < 0) {
+	r = mmio->config.ops->serve(mmio->config.dev, index, queue, mmio->config.mem, not_before);
+	if (r == -EAGAIN) {
+		r = 0; /* notifications stay off: whoever comes back at that time finds what is new as well */
+	} else if (r < 0) {
 		set_needs_reset(mmio);
 		r = 0;
 	} else if (r == 0) {
@@ -364,22 +366,25 @@ static int serve_one(struct virtio_mmio *mmio, unsigned index)
 	return r;
 }
 
-void virtio_mmio_serve(struct virtio_mmio *mmio, unsigned index)
+uint64_t virtio_mmio_serve(struct virtio_mmio *mmio, unsigned index)
 {
+	uint64_t not_before = 0;
+
 	for (unsigned n = 1; n <= VIRTIO_MMIO_BURST; n++) {
 		int more;
 
 		/* The lock is dropped after each request, so that a vCPU waits for one at most. */
 		enter(mmio);
-		more = serve_one(mmio, index);
+		more = serve_one(mmio, index, &not_before);
 		if ((!more || n % VIRTIO_MMIO_INTERRUPT_BATCH == 0) &&
 			virtqueue_started(&mmio->queues[index]) &&
 			virtqueue_should_interrupt(&mmio->queues[index]))
 			interrupt(mmio, VIRTIO_MMIO_INT_VRING);
 		leave(mmio);
 		if (!more)
-			return;
+			return not_before;
 	}
 	/* A driver that refills for ever must not keep other queues waiting. */
 	doorbell_ring(&mmio->doorbells[index]);
+	return 0;
 }

@@ -87,6 +87,7 @@ void virtio_mmio_fini(struct virtio_mmio *mmio);
 /*
  * The I/O thread, after it cleared the queue's doorbell: serves queue `index` until it is empty and
  * tells the driver if it wants that. After VIRTIO_MMIO_BURST requests it rings the doorbell again
- * and returns.
+ * and returns. Returns 0, or the time of clock_ns() at which to call it again, doorbell or not: the
+ * device has a request that must not go before. To call it earlier does no harm.
  */
-void virtio_mmio_serve(struct virtio_mmio *mmio, unsigned index);
+uint64_t virtio_mmio_serve(struct virtio_mmio *mmio, unsigned index);

@@ -178,6 +178,11 @@ int virtqueue_pop(struct virtqueue *queue, const struct guest_memory *mem, struc
 	return 1;
 }
 
+void virtqueue_unpop(struct virtqueue *queue)
+{
+	queue->state.next_avail--;
+}
+
 void virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written)
 {
 	struct vring_used_elem *elem = &queue->used->ring[queue->state.next_used & (queue->size - 1)];

@@ -87,6 +87,9 @@ static inline bool virtqueue_started(const struct virtqueue *queue)
 /* Takes the next request of a started queue: 1; 0 when there is none; -EPROTO. *ret_chain is filled on 1. */
 int virtqueue_pop(struct virtqueue *queue, const struct guest_memory *mem, struct virtqueue_chain *ret_chain);
 
+/* Puts the chain that was popped last, and not pushed, back into the available ring: the next pop takes it anew. */
+void virtqueue_unpop(struct virtqueue *queue);
+
 /* Gives a chain back; written is how many bytes of its in segments the device wrote. */
 void virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written);
 
