@@ -2,6 +2,7 @@
 #include "clock.h"
 #include "console.h"
 #include "hw.h"
+#include "keyboard.h"
 #include "lapic.h"
 #include "map.h"
 #include "power.h"
@@ -51,6 +52,7 @@ void main(const struct start_info *start)
 	clock_devices_tsc = rdtsc();
 	lapic_init();      // end of interrupt, timer
 	uart_init();       // serial input by interrupt
+	keyboard_init();   // Ctrl-Alt-Del: the power button
 	virtio_blk_init(); // disks
 	smp_start();       // the other CPUs, which come up while we go on
 	sti();             // let them all in

@@ -275,6 +275,12 @@ LODGE_API int lodge_vm_reset(struct lodge_vm *vm);
 LODGE_API int lodge_vm_nmi(struct lodge_vm *vm);
 
 /*
+ * Presses the power button: ACPI's, and where the guest listens to its keyboard, Ctrl-Alt-Del. What the guest makes of
+ * it is its affair. 0, or -ESRCH: the VM does not run. Any thread.
+ */
+LODGE_API int lodge_vm_press_power(struct lodge_vm *vm);
+
+/*
  * Copies the newest bytes that the guest printed and the ring still has, up to size of them: how many. Any thread,
  * also before and after a run.
  */

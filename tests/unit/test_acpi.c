@@ -24,6 +24,7 @@ static const struct hw_device devices[] = {
 	{"reset", "lodge,reset-control", HW_PIO, 0xcf9, 1, -1},
 	{"virtio_mmio", "virtio,mmio", HW_MMIO, 0xd0000000, 0x200, 16},
 	{"virtio_mmio", "virtio,mmio", HW_MMIO, 0xd0001000, 0x200, 17},
+	{"power-button", "lodge,power-button", HW_LINE, 0, 0, 9},
 };
 
 static struct acpi_config config;
@@ -245,6 +246,27 @@ START_TEST(dsdt_has_the_clock_and_pvpanic_without_interrupts)
 }
 END_TEST
 
+START_TEST(dsdt_has_the_power_button_where_there_is_one)
+{
+	/*
+	 * Device (PWR0) { Name (_HID, EisaId ("PNP0C0C")) }
+	 * Device (GED0) { Name (_HID, "ACPI0013") Name (_CRS, Interrupt (ResourceConsumer, Edge, ActiveHigh) {9})
+	 *                 Method (_EVT, 1, Serialized) { Notify (PWR0, 0x80) } }
+	 */
+	static const uint8_t button[] = {0x5b, 0x82, 15, 'P', 'W', 'R', '0', 8, '_', 'H', 'I', 'D', 0x0c,
+		0x41, 0xd0, 0x0c, 0x0c, 0x5b, 0x82, 54, 'G', 'E', 'D', '0', 8, '_', 'H', 'I', 'D', 0x0d, 'A',
+		'C', 'P', 'I', '0', '0', '1', '3', 0, 8, '_', 'C', 'R', 'S', 0x11, 14, 0x0a, 11, 0x89, 6, 0,
+		3, 1, 9, 0, 0, 0, 0x79, 0, 0x14, 13, '_', 'E', 'V', 'T', 9, 0x86, 'P', 'W', 'R', '0', 0x0a,
+		0x80};
+
+	build();
+	ck_assert_ptr_nonnull(in_dsdt(button, sizeof(button)));
+	config.device_count--;
+	build();
+	ck_assert_ptr_null(in_dsdt("ACPI0013", 8));
+}
+END_TEST
+
 /* Everything at once: 64 CPUs and a full board. */
 static void use_full_machine(struct hw_device *all)
 {
@@ -355,6 +377,7 @@ Suite *acpi_suite(void)
 	tcase_add_test(tcase, dsdt_has_the_serial_port);
 	tcase_add_test(tcase, dsdt_has_every_virtio_device);
 	tcase_add_test(tcase, dsdt_has_the_clock_and_pvpanic_without_interrupts);
+	tcase_add_test(tcase, dsdt_has_the_power_button_where_there_is_one);
 	tcase_add_test(tcase, largest_machine_fits_and_a_small_buffer_is_refused);
 	tcase_add_test(tcase, more_devices_of_a_kind_than_names_are_refused);
 	tcase_add_test(tcase, iasl_reads_the_tables);

@@ -105,6 +105,16 @@ START_TEST(buffers_tell_their_size)
 }
 END_TEST
 
+START_TEST(methods_notify)
+{
+	size_t mark = aml_open_method(&aml, "_EVT", 1);
+
+	aml_notify(&aml, "PWR0", 0x80);
+	aml_close(&aml, mark);
+	EXPECT(0x14, 13, '_', 'E', 'V', 'T', 0x09, 0x86, 'P', 'W', 'R', '0', 0x0a, 0x80);
+}
+END_TEST
+
 START_TEST(resources)
 {
 	aml_resource_io(&aml, 0x3f8, 8);
@@ -148,6 +158,7 @@ Suite *aml_suite(void)
 	tcase_add_test(tcase, what_has_a_length_nests);
 	tcase_add_loop_test(tcase, lengths_grow_as_they_must, 0, ARRAY_SIZE(lengths));
 	tcase_add_test(tcase, buffers_tell_their_size);
+	tcase_add_test(tcase, methods_notify);
 	tcase_add_test(tcase, resources);
 	tcase_add_test(tcase, full_buffer_is_noted_and_not_overrun);
 	return suite;

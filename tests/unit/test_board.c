@@ -163,7 +163,7 @@ START_TEST(without_disks_only_isa_pins_are_wired)
 {
 	build(0);
 	for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
-		bool isa = pin == COM1_IRQ || pin == I8042_IRQ;
+		bool isa = pin == COM1_IRQ || pin == I8042_IRQ || pin == POWER_BUTTON_IRQ;
 
 		ck_assert_int_eq(seen.asked[pin], isa);
 	}
@@ -208,7 +208,7 @@ START_TEST(device_list_tells_what_was_wired)
 	unsigned first_disk = ARRAY_SIZE(ports);
 
 	build(3);
-	ck_assert_uint_eq(board.device_count, first_disk + 3);
+	ck_assert_uint_eq(board.device_count, first_disk + 4);
 	for (unsigned i = 0; i < first_disk; i++) {
 		const struct hw_device *device = &board.devices[i];
 
@@ -229,6 +229,9 @@ START_TEST(device_list_tells_what_was_wired)
 		ck_assert_uint_eq(device->size, 0x200);
 		ck_assert_int_eq(device->irq, (int)(16 + i));
 	}
+	ck_assert_str_eq(board.devices[first_disk + 3].compatible, "lodge,power-button");
+	ck_assert_int_eq(board.devices[first_disk + 3].space, HW_LINE);
+	ck_assert_int_eq(board.devices[first_disk + 3].irq, 9);
 }
 END_TEST
 

@@ -10,6 +10,7 @@ struct fixture {
 	struct i8042 chip;
 	unsigned resets;
 	bool irq;
+	unsigned rises;
 };
 
 static void note_power(void *ctx, enum power_event event, uint32_t code)
@@ -25,6 +26,7 @@ static void note_irq(void *ctx, bool level)
 {
 	struct fixture *f = ctx;
 
+	f->rises += level && !f->irq;
 	f->irq = level;
 }
 
@@ -299,6 +301,78 @@ START_TEST(of_all_commands_the_even_pulses_alone_reset)
 }
 END_TEST
 
+static const uint8_t ctrl_alt_del[] = {0x1d, 0x38, 0xe0, 0x53, 0xe0, 0xd3, 0xb8, 0x9d};
+
+static void expect_ctrl_alt_del(struct fixture *f)
+{
+	for (unsigned i = 0; i < sizeof(ctrl_alt_del); i++) {
+		ck_assert(f->irq);
+		f->rises = 0;
+		ck_assert_uint_eq(status(f) & 0x61, 1);
+		ck_assert_uint_eq(i8042_data_ops.read(&f->chip, 0, 1), ctrl_alt_del[i]);
+		ck_assert_uint_eq(f->rises, i + 1 < sizeof(ctrl_alt_del)); /* each is an edge */
+	}
+	ck_assert(!f->irq);
+	ck_assert_uint_eq(status(f) & 1, 0);
+}
+
+START_TEST(ctrl_alt_del_is_typed_a_byte_an_interrupt)
+{
+	struct fixture f;
+
+	setup(&f);
+	i8042_press_ctrl_alt_del(&f.chip);
+	expect_ctrl_alt_del(&f);
+	/* Pressed again before it was read: once is enough. */
+	i8042_press_ctrl_alt_del(&f.chip);
+	ck_assert_uint_eq(i8042_data_ops.read(&f.chip, 0, 1), 0x1d);
+	i8042_press_ctrl_alt_del(&f.chip);
+	for (unsigned i = 1; i < sizeof(ctrl_alt_del); i++)
+		ck_assert_uint_eq(i8042_data_ops.read(&f.chip, 0, 1), ctrl_alt_del[i]);
+	ck_assert_uint_eq(status(&f) & 1, 0);
+	i8042_fini(&f.chip);
+}
+END_TEST
+
+START_TEST(nobody_types_to_a_guest_that_does_not_listen)
+{
+	static const uint8_t deaf[] = {0x64, 0x75, 0x74};
+
+	for (unsigned i = 0; i < sizeof(deaf); i++) {
+		struct fixture f;
+
+		setup(&f);
+		command(&f, 0x60);
+		data(&f, deaf[i]);
+		i8042_press_ctrl_alt_del(&f.chip);
+		ck_assert_uint_eq(status(&f) & 1, 0);
+		command(&f, 0x60);
+		data(&f, 0x65);
+		ck_assert_uint_eq(status(&f) & 1, 0);
+		i8042_fini(&f.chip);
+	}
+}
+END_TEST
+
+START_TEST(keys_wait_behind_an_answer_and_a_keyboard_that_is_off)
+{
+	struct fixture f;
+
+	setup(&f);
+	command(&f, 0xab);
+	i8042_press_ctrl_alt_del(&f.chip);
+	ck_assert_uint_eq(i8042_data_ops.read(&f.chip, 0, 1), 0x00);
+	ck_assert_uint_eq(i8042_data_ops.read(&f.chip, 0, 1), 0x1d);
+	ck_assert_uint_eq(i8042_data_ops.read(&f.chip, 0, 1), 0x38);
+	command(&f, 0xad);
+	ck_assert_uint_eq(i8042_data_ops.read(&f.chip, 0, 1), 0xe0);
+	ck_assert_uint_eq(status(&f) & 1, 0);
+	command(&f, 0xae);
+	ck_assert_uint_eq(i8042_data_ops.read(&f.chip, 0, 1), 0x53);
+	i8042_fini(&f.chip);
+}
+END_TEST
+
 START_TEST(fini_accepts_a_zeroed_chip)
 {
 	struct i8042 chip = {0};
@@ -326,6 +400,9 @@ Suite *i8042_suite(void)
 	tcase_add_test(tcase, the_output_port_latches_a20);
 	tcase_add_test(tcase, the_output_port_resets_with_bit_0_clear);
 	tcase_add_test(tcase, of_all_commands_the_even_pulses_alone_reset);
+	tcase_add_test(tcase, ctrl_alt_del_is_typed_a_byte_an_interrupt);
+	tcase_add_test(tcase, nobody_types_to_a_guest_that_does_not_listen);
+	tcase_add_test(tcase, keys_wait_behind_an_answer_and_a_keyboard_that_is_off);
 	tcase_add_test(tcase, fini_accepts_a_zeroed_chip);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -220,6 +220,7 @@ static void *control_until_the_end(void *seed)
 			lodge_vm_reset(guest.vm);
 			break;
 		case 2:
+			lodge_vm_press_power(guest.vm);
 			if (guest.config.append)
 				lodge_vm_nmi(guest.vm);
 			break;

@@ -63,6 +63,19 @@ static void i8042_answer(struct i8042_state *state, uint8_t byte, uint8_t flags)
 	state->status = (state->status & ~STATUS_OF_BYTE) | STATUS_OUTPUT_FULL | flags;
 }
 
+/* Ctrl, Alt and Del down, then up again. */
+static const uint8_t ctrl_alt_del[] = {0x1d, 0x38, 0xe0, 0x53, 0xe0, 0xd3, 0xb8, 0x9d};
+
+/* The next scan code, when the one before was fetched. */
+static void i8042_type(struct i8042 *chip)
+{
+	struct i8042_state *state = &chip->state;
+
+	if (state->keys && !(state->status & STATUS_OUTPUT_FULL) && !(state->config & CONFIG_KEYBOARD_OFF))
+		i8042_answer(state, ctrl_alt_del[sizeof(ctrl_alt_del) - state->keys--], 0);
+	i8042_update_irq(chip);
+}
+
 static void i8042_set_output_port(struct i8042 *chip, uint8_t value)
 {
 	chip->state.output_port = (value & OUTPUT_A20) | OUTPUT_NO_RESET;
@@ -172,7 +185,8 @@ static uint64_t i8042_data_read(void *dev, uint64_t offset, unsigned size)
 	pthread_mutex_lock(&chip->lock);
 	byte = chip->state.output; /* the last byte again when there is no new one */
 	chip->state.status &= ~STATUS_OF_BYTE;
-	i8042_update_irq(chip);
+	i8042_update_irq(chip); /* low at first: the line's rise is what interrupts */
+	i8042_type(chip);
 	pthread_mutex_unlock(&chip->lock);
 	return byte;
 }
@@ -185,7 +199,7 @@ static void i8042_data_write(void *dev, uint64_t offset, unsigned size, uint64_t
 	(void)size;
 	pthread_mutex_lock(&chip->lock);
 	i8042_data(chip, (uint8_t)value);
-	i8042_update_irq(chip);
+	i8042_type(chip);
 	pthread_mutex_unlock(&chip->lock);
 }
 
@@ -210,7 +224,7 @@ static void i8042_command_write(void *dev, uint64_t offset, unsigned size, uint6
 	(void)size;
 	pthread_mutex_lock(&chip->lock);
 	i8042_command(chip, (uint8_t)value);
-	i8042_update_irq(chip);
+	i8042_type(chip);
 	pthread_mutex_unlock(&chip->lock);
 }
 
@@ -225,6 +239,18 @@ const struct bus_ops i8042_command_ops = {
 	.write = i8042_command_write,
 	.sizes = 1,
 };
+
+void i8042_press_ctrl_alt_del(struct i8042 *chip)
+{
+	const struct i8042_state *state = &chip->state;
+
+	pthread_mutex_lock(&chip->lock);
+	if ((state->config & CONFIG_KEYBOARD_IRQ) && !(state->config & CONFIG_KEYBOARD_OFF) && !state->keys) {
+		chip->state.keys = sizeof(ctrl_alt_del);
+		i8042_type(chip);
+	}
+	pthread_mutex_unlock(&chip->lock);
+}
 
 /* As firmware leaves it: most guests start without any. */
 void i8042_init(struct i8042 *chip, const struct i8042_config *config)

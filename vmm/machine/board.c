@@ -11,9 +11,9 @@ struct board_row {
 	enum hw_space space;
 	uint64_t base;
 	uint64_t size;
-	int irq; /* IOAPIC pin; -1: none */
-	const struct bus_ops *ops;
-	size_t device; /* what the ops get: its offset in struct board */
+	int irq;                   /* IOAPIC pin; -1: none */
+	const struct bus_ops *ops; /* NULL with HW_LINE */
+	size_t device;             /* what the ops get: its offset in struct board */
 	/* Builds the chip: 0, ROW_ABSENT or -errno. NULL where the row before it has done so. */
 	int (*init)(struct board *board, const struct board_config *config, const struct board_row *row);
 };
@@ -167,6 +167,13 @@ static int fit_disk(struct board *board, const struct board_config *config, cons
 	return virtio_mmio_init(&slot->mmio, &mmio);
 }
 
+static int fit_power_button(
+	struct board *board, const struct board_config *config, const struct board_row *row)
+{
+	board->power_button = pin(config, row);
+	return 0;
+}
+
 #define DEVICE(member) offsetof(struct board, member)
 #define NO_IRQ         -1
 
@@ -211,6 +218,8 @@ static const struct board_row board_rows[] = {
 		NO_IRQ, &pc_testdev_memory_ops, DEVICE(pc_testdev), with_pc_testdev},
 	VIRTIO_SLOT(0), VIRTIO_SLOT(1), VIRTIO_SLOT(2), VIRTIO_SLOT(3),
 	VIRTIO_SLOT(4), VIRTIO_SLOT(5), VIRTIO_SLOT(6), VIRTIO_SLOT(7),
+	{"power-button", "lodge,power-button", HW_LINE, 0, 0, POWER_BUTTON_IRQ,
+		NULL, DEVICE(power_button), fit_power_button},
 };
 /* clang-format on */
 
@@ -233,6 +242,8 @@ static int wire(struct board *board, const struct board_row *row)
 		.size = row->size,
 		.irq = row->irq,
 	};
+	if (row->space == HW_LINE)
+		return 0;
 	return bus_attach(bus, row->base, row->size, row->name, row->ops, device);
 }
 
@@ -256,6 +267,14 @@ int board_init(struct board *board, const struct board_config *config)
 		}
 	}
 	return 0;
+}
+
+void board_press_power(struct board *board)
+{
+	/* An edge: the generic event device asks for no more. */
+	irq_set(&board->power_button, true);
+	irq_set(&board->power_button, false);
+	i8042_press_ctrl_alt_del(&board->i8042);
 }
 
 void board_fini(struct board *board)

@@ -74,6 +74,7 @@ struct board {
 	struct acpi_sleep acpi_sleep;
 	struct reset_control reset_control;
 	struct bochs_power bochs_power;
+	struct irq_line power_button;
 	struct board_slot slots[VIRTIO_MMIO_SLOTS];
 	unsigned slot_count;
 
@@ -85,3 +86,6 @@ struct board {
 /* Builds every chip and attaches it. 0 or -errno; a half-built board is undone. */
 int board_init(struct board *board, const struct board_config *config);
 void board_fini(struct board *board); /* zeroed boards too */
+
+/* Presses the power button, and Ctrl-Alt-Del on the keyboard if the guest listens there. Any thread. */
+void board_press_power(struct board *board);

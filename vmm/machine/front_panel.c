@@ -18,6 +18,19 @@ int lodge_vm_reset(struct lodge_vm *vm)
 	return err;
 }
 
+int lodge_vm_press_power(struct lodge_vm *vm)
+{
+	int err = -ESRCH;
+
+	pthread_mutex_lock(&vm->machine_lock);
+	if (vm->gate.state == GATE_RUNS) {
+		board_press_power(&vm->board);
+		err = 0;
+	}
+	pthread_mutex_unlock(&vm->machine_lock);
+	return err;
+}
+
 int lodge_vm_nmi(struct lodge_vm *vm)
 {
 	int err = -ESRCH;

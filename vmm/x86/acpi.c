@@ -12,6 +12,8 @@
 #define RESET_VALUE   0x06 /* SYS_RST and RST_CPU */
 #define CMOS_CENTURY  0x32
 
+#define BUTTON_PRESSED 0x80 /* what a control method power button notifies (ACPI 6.4, 5.6.6) */
+
 /* FADT: fixed feature flags (ACPI 6.4, table 5.10). */
 #define FADT_WBINVD     (1u << 0)
 #define FADT_PROC_C1    (1u << 2)
@@ -223,10 +225,9 @@ static void write_resources(struct aml *aml, const struct hw_device *device)
 	aml_buffer(aml, bytes, resources.len);
 }
 
-static void write_device(
-	struct aml *aml, const struct hw_device *device, const char *prefix, const char *hid, unsigned index)
+/* Names a device and leaves it open. */
+static size_t open_device(struct aml *aml, const char *name, const char *hid)
 {
-	char name[] = {prefix[0], prefix[1], prefix[2], digits[index]};
 	size_t mark = aml_open_device(aml, name);
 
 	aml_name(aml, "_HID");
@@ -234,6 +235,15 @@ static void write_device(
 		aml_eisa_id(aml, hid); /* three letters only: what else there is must be a string */
 	else
 		aml_string(aml, hid);
+	return mark;
+}
+
+static void write_device(
+	struct aml *aml, const struct hw_device *device, const char *prefix, const char *hid, unsigned index)
+{
+	char name[] = {prefix[0], prefix[1], prefix[2], digits[index]};
+	size_t mark = open_device(aml, name, hid);
+
 	aml_name(aml, "_UID");
 	aml_integer(aml, index);
 	write_resources(aml, device);
@@ -261,6 +271,29 @@ static void write_devices(struct aml *aml, const struct acpi_config *config)
 	}
 }
 
+/*
+ * A control method power button (ACPI 6.4, 4.8.2.2), and the generic event device (5.6.9) that takes its
+ * interrupt. There is one interrupt, so _EVT need not look at its argument.
+ */
+static void write_power_button(struct aml *aml, const struct hw_device *button)
+{
+	uint8_t bytes[16];
+	struct aml resources = {.bytes = bytes, .size = sizeof(bytes)};
+	size_t device, method;
+
+	device = open_device(aml, "PWR0", "PNP0C0C");
+	aml_close(aml, device);
+	device = open_device(aml, "GED0", "ACPI0013");
+	aml_resource_interrupt(&resources, (uint32_t)button->irq);
+	aml_resource_end(&resources);
+	aml_name(aml, "_CRS");
+	aml_buffer(aml, bytes, resources.len);
+	method = aml_open_method(aml, "_EVT", 1);
+	aml_notify(aml, "PWR0", BUTTON_PRESSED);
+	aml_close(aml, method);
+	aml_close(aml, device);
+}
+
 /* \_S5 (ACPI 6.4, 7.4.2): what to write to the sleep control register; the second value is PM1b's. */
 static void write_sleep_states(struct aml *aml)
 {
@@ -277,6 +310,7 @@ static void write_sleep_states(struct aml *aml)
 
 static uint64_t build_dsdt(const struct acpi_config *config, struct area *area)
 {
+	const struct hw_device *button = find(config, "lodge,power-button");
 	struct header *header = take(area, sizeof(*header));
 	struct aml aml;
 	size_t mark;
@@ -288,6 +322,8 @@ static uint64_t build_dsdt(const struct acpi_config *config, struct area *area)
 		write_sleep_states(&aml);
 	mark = aml_open_scope(&aml, "_SB_");
 	write_devices(&aml, config);
+	if (button)
+		write_power_button(&aml, button);
 	aml_close(&aml, mark);
 	area->full = aml.full;
 	area->used += aml.len;

@@ -2,7 +2,8 @@
  * The ACPI tables that describe the machine (ACPI 6.4): no fixed hardware (HW_REDUCED_ACPI) but the sleep and
  * the reset register, and of namespace objects the devices that a kernel cannot find by probing.
  *
- *   RSDP -> XSDT -> FADT -> DSDT { \_S5; \_SB { COM0: PNP0501, RTC0: PNP0B00, PAN0: QEMU0001, VIO0: LNRO0005 } }
+ *   RSDP -> XSDT -> FADT -> DSDT { \_S5; \_SB { COM0: PNP0501, RTC0: PNP0B00, PAN0: QEMU0001, VIO0: LNRO0005,
+ *                                               PWR0: PNP0C0C, GED0: ACPI0013 } }
  *                -> MADT: local APICs, IOAPIC, NMI
  *
  * There is no PM timer, no SCI and no FACS.

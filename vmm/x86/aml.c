@@ -14,7 +14,9 @@ enum {
 	OP_SCOPE = 0x10,
 	OP_BUFFER = 0x11,
 	OP_PACKAGE = 0x12,
+	OP_METHOD = 0x14,
 	PREFIX_EXTENDED = 0x5b,
+	OP_NOTIFY = 0x86,
 	EXTENDED_DEVICE = 0x82,
 };
 
@@ -25,6 +27,8 @@ enum {
 	TAG_MEMORY32_FIXED = 0x86,
 	TAG_EXTENDED_INTERRUPT = 0x89,
 };
+
+#define METHOD_SERIALIZED 0x08 /* ACPI 6.4, 20.2.5.2: above the number of arguments */
 
 #define IO_DECODE_16     0x01
 #define MEMORY_WRITABLE  0x01
@@ -157,6 +161,24 @@ size_t aml_open_package(struct aml *aml, uint8_t elements)
 	mark = aml->len;
 	put8(aml, elements);
 	return mark;
+}
+
+size_t aml_open_method(struct aml *aml, const char *name, uint8_t arguments)
+{
+	size_t mark;
+
+	put8(aml, OP_METHOD);
+	mark = aml->len;
+	put(aml, name, 4);
+	put8(aml, arguments | METHOD_SERIALIZED);
+	return mark;
+}
+
+void aml_notify(struct aml *aml, const char *name, uint8_t value)
+{
+	put8(aml, OP_NOTIFY);
+	put(aml, name, 4);
+	aml_integer(aml, value);
 }
 
 void aml_buffer(struct aml *aml, const void *bytes, size_t len)

@@ -28,7 +28,11 @@ void aml_buffer(struct aml *aml, const void *bytes, size_t len);
 size_t aml_open_scope(struct aml *aml, const char *name);
 size_t aml_open_device(struct aml *aml, const char *name);
 size_t aml_open_package(struct aml *aml, uint8_t elements);
+size_t aml_open_method(struct aml *aml, const char *name, uint8_t arguments); /* serialized; up to 7 */
 void aml_close(struct aml *aml, size_t mark);
+
+/* Notify (NAME, value): a device in the method's scope, or in one around it. */
+void aml_notify(struct aml *aml, const char *name, uint8_t value);
 
 /* Resource descriptors (ACPI 6.4, 6.4): written one after the other, aml_resource_end() last. */
 void aml_resource_io(struct aml *aml, uint16_t base, uint8_t size);

@@ -19,7 +19,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum hw_space { HW_PIO, HW_MMIO };
+enum hw_space {
+	HW_PIO,
+	HW_MMIO,
+	HW_LINE, /* no registers, only an interrupt; not in the tree, which has no such device */
+};
 
 /* One device of the board table, as the tables for the guest tell of it. */
 struct hw_device {

@@ -118,6 +118,9 @@ static_assert(VIRTIO_MMIO_IRQ + VIRTIO_MMIO_SLOTS <= IOAPIC_PINS, "IOAPIC pins")
 #define PIC_VECTORS        0x08
 #define PIC_SECOND_VECTORS 0x70
 
+/* The power button's own line, a PC's ACPI interrupt; hardware-reduced ACPI has no other use for it. */
+#define POWER_BUTTON_IRQ 9
+
 /* I/O ports, where a PC has them. */
 #define I8042_DATA_PORT     0x60u
 #define I8042_COMMAND_PORT  0x64u
@@ -144,6 +147,9 @@ static_assert(VIRTIO_MMIO_IRQ + VIRTIO_MMIO_SLOTS <= IOAPIC_PINS, "IOAPIC pins")
 #define BOCHS_POWER_PORT    0x8900u
 #define BOCHS_POWER_SIZE    1u
 
+static_assert(
+	POWER_BUTTON_IRQ != I8042_IRQ && POWER_BUTTON_IRQ != COM1_IRQ && POWER_BUTTON_IRQ < VIRTIO_MMIO_IRQ,
+	"the power button's line is free");
 static_assert(RTC_PORT + RTC_SIZE <= PC_TESTDEV_PORT, "RTC");
 static_assert(PC_TESTDEV_PORT + PC_TESTDEV_SIZE <= DEBUG_EXIT_PORT, "pc-testdev");
 static_assert(DEBUG_EXIT_PORT + DEBUG_EXIT_SIZE <= COM1_PORT, "debug-exit");
