@@ -280,7 +280,7 @@ START_TEST(drain_is_patient_with_a_reader_that_reads)
 	taken = print_until_refused();
 	rig_stop(&rig);
 	reader_start(&reader, fds[0], taken, 60000);
-	ck_assert_int_eq(console_drain(&rig.console, no_stop_fds, 200), 0);
+	ck_assert_int_eq(console_drain(&rig.console, no_stop_fds, 1000), 0);
 	reader_expect(&reader, large);
 }
 END_TEST

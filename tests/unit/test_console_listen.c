@@ -331,34 +331,37 @@ END_TEST
 /* Everything at once: 50 MB, for a reader that is quick, one that is slow, one that never reads, and passers-by. */
 
 #define FLOW 50000000
+#define END  "the end"
 
 struct reader {
 	unsigned pause_us;
 	pthread_t thread;
-	size_t len;      /* until the end */
+	size_t len;
 	size_t in_order; /* of these from the first byte on */
 	uint8_t last[1000];
 };
 
+/* Reads until the end has come. */
 static void *follow(void *ctx)
 {
 	struct reader *reader = ctx;
+	const size_t size = sizeof(reader->last);
 	uint8_t bytes[65536];
 	int fd = join();
-	ssize_t count;
 
-	while ((count = read(fd, bytes, sizeof(bytes))) > 0) {
-		size_t len = (size_t)count, keep = MIN(len, sizeof(reader->last));
+	while (memcmp(reader->last + size - strlen(END), END, strlen(END)) != 0) {
+		ssize_t count = read(fd, bytes, sizeof(bytes));
+		size_t len = (size_t)count, keep = MIN(len, size);
 
+		ck_assert_int_gt(count, 0);
 		if (reader->in_order == reader->len) {
 			for (size_t i = 0; i < len && bytes[i] == large[reader->in_order % LARGE]; i++)
 				reader->in_order++;
 		}
 		reader->len += len;
-		memmove(reader->last, reader->last + keep, sizeof(reader->last) - keep);
-		memcpy(reader->last + sizeof(reader->last) - keep, bytes + len - keep, keep);
-		if (reader->pause_us)
-			usleep(reader->pause_us);
+		memmove(reader->last, reader->last + keep, size - keep);
+		memcpy(reader->last + size - keep, bytes + len - keep, keep);
+		usleep(reader->pause_us);
 	}
 	close(fd);
 	return NULL;
@@ -373,8 +376,9 @@ static void *pass_by(void *ctx)
 		char bytes[1000];
 		int fd = join();
 
-		ck_assert_int_ge(read(fd, bytes, sizeof(bytes)), 0);
-		ck_assert_int_eq(write(fd, "typed", 5), 5);
+		/* A hurry: the places of those before may not be free yet. */
+		(void)!read(fd, bytes, sizeof(bytes));
+		(void)!write(fd, "typed", 5);
 		close(fd);
 	}
 	return NULL;
@@ -383,31 +387,28 @@ static void *pass_by(void *ctx)
 START_TEST(fifty_megabytes_reach_who_reads_and_wait_for_nobody)
 {
 	static struct reader readers[2] = {{.pause_us = 0}, {.pause_us = 2000}};
-	static const int no_stop_fds[2] = {-1, -1};
 	pthread_t passer;
 	int never = join();
 
-	rig_make_room(&rig, 1000000);
+	rig_make_room(&rig, 100000000);
 	rig_start(&rig);
-	atomic_store(&passing, true);
-	pthread_create(&passer, NULL, pass_by, NULL);
 	for (unsigned i = 0; i < 2; i++)
 		pthread_create(&readers[i].thread, NULL, follow, &readers[i]);
+	atomic_store(&passing, true);
+	pthread_create(&passer, NULL, pass_by, NULL);
 	for (size_t at = 0; at < FLOW; at += 1000)
 		ck_assert_uint_eq(rig.sink.write(rig.sink.ctx, large + at % LARGE, 1000), 1000);
+	print(END);
 	atomic_store(&passing, false);
 	pthread_join(passer, NULL);
-	rig_stop(&rig);
-	/* The quick one is by now; the slow one gets what it can have in the time that is left. */
-	ck_assert_int_eq(console_drain(&rig.console, no_stop_fds, -1), 0);
-	console_fini(&rig.console);
 	for (unsigned i = 0; i < 2; i++) {
 		pthread_join(readers[i].thread, NULL);
+		/* Every byte; or it was overtaken, and has all that was kept then. */
 		ck_assert_uint_ge(readers[i].len, CONSOLE_RING_SIZE);
-		if (readers[i].in_order == readers[i].len)
-			continue;
-		/* Overtaken, but the end is right. */
-		ck_assert_mem_eq(readers[i].last, large + FLOW % LARGE - 1000, 1000);
+		if (readers[i].in_order != FLOW)
+			ck_assert_uint_lt(readers[i].len, FLOW);
+		ck_assert_mem_eq(
+			readers[i].last, large + FLOW % LARGE - (1000 - strlen(END)), 1000 - strlen(END));
 	}
 	close(never);
 }

@@ -197,6 +197,19 @@ START_TEST(doorbells_do_not_hurry_a_request_that_waits)
 }
 END_TEST
 
+START_TEST(to_wait_costs_no_cpu_time)
+{
+	clockid_t clock;
+	uint64_t before;
+
+	block_disk(0);
+	ck_assert_int_eq(pthread_getcpuclockid(vm->io.thread.id, &clock), 0);
+	before = clock_read(clock);
+	usleep(300000);
+	ck_assert_uint_lt(clock_read(clock) - before, 20000000);
+}
+END_TEST
+
 START_TEST(a_rate_that_is_lifted_lets_them_go_at_once)
 {
 	block_disk(0);
@@ -256,6 +269,7 @@ Suite *io_thread_suite(void)
 	tcase_add_test(tcase, the_rate_is_kept_by_the_clock_alone);
 	tcase_add_test(tcase, another_disk_is_not_held_up);
 	tcase_add_test(tcase, doorbells_do_not_hurry_a_request_that_waits);
+	tcase_add_test(tcase, to_wait_costs_no_cpu_time);
 	tcase_add_test(tcase, a_rate_that_is_lifted_lets_them_go_at_once);
 	tcase_add_test(tcase, a_rate_that_is_raised_lets_them_go_as_it_says);
 	tcase_add_test(tcase, a_reset_drops_what_waits_and_not_the_debt);

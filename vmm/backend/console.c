@@ -19,7 +19,7 @@
 
 /* How long viewers are waited for when the guest has ended: in all, and for each of their reads. */
 #define VIEWERS_NS 1000000000u
-#define VIEWER_NS  50000000u
+#define VIEWER_NS  100000000u
 
 /* Any thread. */
 static void wake(struct console *console)
