@@ -44,12 +44,12 @@ include mk/lint.mk
 include mk/install.mk
 include mk/help.mk
 
-# The command line sees of the library what an embedder sees, lodge.h, and util/ besides.
+# The command line sees of the library what an embedder sees, lodge.h and lodge_control.h, and util/ besides.
 $(BUILD)/lodge: $(CLI_OBJS) $(filter $(BUILD)/vmm/util/%,$(LIB_OBJS)) $(BUILD)/liblodge.a
 	$(E) "  LINK  $@"
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
-# One object that shows the names of lodge.h and no others: an embedder's own names are safe from ours.
+# One object that shows the names of these two headers and no others: an embedder's own names are safe from ours.
 $(BUILD)/liblodge.a: $(LIB_OBJS)
 	$(E) "  AR    $@"
 	$(Q)$(LD) -r -o $(BUILD)/liblodge.o $^

@@ -11,12 +11,13 @@ install: all $(BUILD)/lodge.pc
 	$(Q)$(INSTALL) -D -m 644 $(BUILD)/liblodge.a "$(DEST)/lib/liblodge.a"
 	$(Q)$(INSTALL) -D -m 644 $(BUILD)/lodge.pc "$(DEST)/lib/pkgconfig/lodge.pc"
 	$(Q)$(INSTALL) -D -m 644 vmm/lodge.h "$(DEST)/include/lodge.h"
+	$(Q)$(INSTALL) -D -m 644 vmm/lodge_control.h "$(DEST)/include/lodge_control.h"
 	$(Q)$(INSTALL) -D -m 644 $(BUILD)/lodger.elf "$(DEST)/share/lodge/lodger.elf"
 	$(Q)$(INSTALL) -D -m 644 docs/lodge.1 "$(DEST)/share/man/man1/lodge.1"
 
 uninstall:
 	$(Q)rm -f "$(DEST)/bin/lodge" "$(DEST)/lib/liblodge.a" "$(DEST)/lib/pkgconfig/lodge.pc" \
-		"$(DEST)/include/lodge.h" "$(DEST)/share/lodge/lodger.elf" "$(DEST)/share/man/man1/lodge.1"
+		"$(DEST)/include/lodge.h" "$(DEST)/include/lodge_control.h" "$(DEST)/share/lodge/lodger.elf" "$(DEST)/share/man/man1/lodge.1"
 
 # The library is static: what it needs is needed by whoever links it. Written anew, for PREFIX may differ.
 $(BUILD)/lodge.pc: FORCE

@@ -112,7 +112,7 @@ struct lodge_console {
 	bool escape; /* Ctrl-A x on `in` stops the guest, Ctrl-A a sends Ctrl-A; connections to `in` have it too */
 };
 
-#define LODGE_CONSOLES_MAX 8
+#define LODGE_CONSOLES_MAX 9
 #define LODGE_CONSOLE_KEPT (1 << 20) /* bytes that are kept for who comes later: "the ring" */
 
 enum lodge_trace {

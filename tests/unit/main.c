@@ -51,6 +51,8 @@ int main(void)
 		virtio_mmio_suite,
 		virtio_blk_suite,
 		block_file_suite,
+		runtime_dir_suite,
+		control_server_suite,
 	};
 	SRunner *runner = srunner_create(NULL);
 	int failed;

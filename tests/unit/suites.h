@@ -145,3 +145,9 @@ Suite *options_suite(void);
 
 /* test_run_options.c */
 Suite *run_options_suite(void);
+
+/* test_runtime_dir.c */
+Suite *runtime_dir_suite(void);
+
+/* test_control_server.c */
+Suite *control_server_suite(void);

@@ -145,15 +145,15 @@ START_TEST(serial_has_20_bytes_at_most)
 }
 END_TEST
 
-START_TEST(consoles_are_8_at_most_and_of_a_known_kind)
+START_TEST(consoles_are_9_at_most_and_of_a_known_kind)
 {
-	struct lodge_console consoles[9] = {{.in = -1, .out = -1}};
+	struct lodge_console consoles[10] = {{.in = -1, .out = -1}};
 
 	config.consoles = consoles;
-	config.console_count = 8;
-	ck_assert_int_eq(config_check(&config, &error), 0);
 	config.console_count = 9;
-	expect_refused("9 consoles");
+	ck_assert_int_eq(config_check(&config, &error), 0);
+	config.console_count = 10;
+	expect_refused("10 consoles");
 	config.console_count = 1;
 	consoles[0].kind = (enum lodge_console_kind)3;
 	expect_refused("console 0: kind 3");
@@ -178,6 +178,6 @@ Suite *config_suite(void)
 	tcase_add_test(tcase, flat_image_is_a_file_that_gets_nothing_else);
 	tcase_add_test(tcase, disks_are_8_at_most);
 	tcase_add_test(tcase, serial_has_20_bytes_at_most);
-	tcase_add_test(tcase, consoles_are_8_at_most_and_of_a_known_kind);
+	tcase_add_test(tcase, consoles_are_9_at_most_and_of_a_known_kind);
 	return suite;
 }

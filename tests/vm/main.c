@@ -31,6 +31,8 @@ int main(void)
 		restart_suite,
 		front_panel_suite,
 		bad_input_suite,
+		guests_suite,
+		attach_suite,
 		stats_suite,
 	};
 	const size_t count = sizeof(suites) / sizeof(suites[0]);

@@ -18,3 +18,5 @@ Suite *restart_suite(void);
 Suite *front_panel_suite(void);
 Suite *bad_input_suite(void);
 Suite *stats_suite(void);
+Suite *guests_suite(void);
+Suite *attach_suite(void);

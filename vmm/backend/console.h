@@ -22,7 +22,7 @@ struct error;
 #define CONSOLE_RING_SIZE       (1 << 20)
 #define CONSOLE_IN_SIZE         1024
 #define CONSOLE_CHUNK_SIZE      16384 /* what is written at once */
-#define CONSOLE_ENDS_MAX        8
+#define CONSOLE_ENDS_MAX        9
 #define CONSOLE_CONNECTIONS_MAX 32
 #define CONSOLE_CLIENTS_MAX     (CONSOLE_ENDS_MAX + CONSOLE_CONNECTIONS_MAX)
 

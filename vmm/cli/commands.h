@@ -8,9 +8,13 @@
 
 #include "cli/options.h"
 
+enum operand_kind { OPERAND_NONE, OPERAND_FILE, OPERAND_GUEST, OPERAND_SETTING, OPERAND_SHELL };
+
 struct command {
 	const char *name;
-	const char *operands;           /* in the usage line, such as "NAME..."; "": none */
+	const char *operands;   /* in the usage line, such as "NAME..."; "": none */
+	enum operand_kind kind; /* of the first operand, and of others unless `rest` says */
+	enum operand_kind rest;
 	int operands_min, operands_max; /* max -1: any number */
 	const char *help;               /* a line */
 	const char *about;              /* the text of --help above the options, each line ended */
@@ -19,7 +23,9 @@ struct command {
 	int (*run)(const struct command *command, int argc, char **argv);
 };
 
-extern const struct command run_command, info_command, version_command, help_command;
+extern const struct command run_command, attach_command, list_command, pause_command, resume_command,
+	stop_command, reset_command, nmi_command, wait_command, logs_command, stats_command, set_command,
+	info_command, version_command, help_command;
 
 /* main.c: all of them, in the order of `lodge help`; NULL ends it. */
 extern const struct command *const commands[];

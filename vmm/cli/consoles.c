@@ -134,7 +134,26 @@ static int open_socket(
 	return 0;
 }
 
-static int open_one(struct consoles *consoles, const struct console_option *option, struct error *error)
+/* Here, or where our other half has it, which may leave at any time. */
+static void open_stdio(struct consoles *consoles, int terminal_fd, struct lodge_console *ret_console)
+{
+	if (terminal_fd >= 0) {
+		*ret_console = (struct lodge_console){
+			.kind = LODGE_CONSOLE_VIEWER, .in = terminal_fd, .out = terminal_fd};
+		keep(consoles, terminal_fd);
+		return;
+	}
+	consoles->stdio = true;
+	*ret_console = (struct lodge_console){
+		.kind = LODGE_CONSOLE_STREAM,
+		.in = STDIN_FILENO,
+		.out = STDOUT_FILENO,
+		.escape = isatty(STDIN_FILENO),
+	};
+}
+
+static int open_one(
+	struct consoles *consoles, const struct console_option *option, int terminal_fd, struct error *error)
 {
 	struct lodge_console *console = &consoles->list[consoles->count];
 	int err = 0;
@@ -143,11 +162,7 @@ static int open_one(struct consoles *consoles, const struct console_option *opti
 	case CONSOLE_NONE:
 		return 0;
 	case CONSOLE_STDIO:
-		consoles->stdio = true;
-		*console = (struct lodge_console){.kind = LODGE_CONSOLE_STREAM,
-			.in = STDIN_FILENO,
-			.out = STDOUT_FILENO,
-			.escape = isatty(STDIN_FILENO)};
+		open_stdio(consoles, terminal_fd, console);
 		break;
 	case CONSOLE_FILE:
 		err = open_file(consoles, option->path, console, error);
@@ -164,16 +179,22 @@ static int open_one(struct consoles *consoles, const struct console_option *opti
 	return err;
 }
 
-int consoles_open(
-	struct consoles *consoles, const struct console_option *options, unsigned count, struct error *error)
+int consoles_open(struct consoles *consoles, const struct console_option *options, unsigned count,
+	int terminal_fd, struct error *error)
 {
 	int err = 0;
 	unsigned i;
 
 	*consoles = (struct consoles){0};
 	for (i = 0; !err && i < count; i++)
-		err = open_one(consoles, &options[i], error);
+		err = open_one(consoles, &options[i], terminal_fd, error);
 	return err;
+}
+
+void consoles_add_listener(struct consoles *consoles, int fd)
+{
+	consoles->list[consoles->count++] =
+		(struct lodge_console){.kind = LODGE_CONSOLE_LISTEN, .in = fd, .out = -1};
 }
 
 void consoles_close(struct consoles *consoles)

@@ -23,6 +23,9 @@ struct socket_file {
 	ino_t ino;
 };
 
+/* One more than these may be added. */
+#define CONSOLE_OPTIONS_MAX (LODGE_CONSOLES_MAX - 1)
+
 struct consoles {
 	struct lodge_console list[LODGE_CONSOLES_MAX]; /* for lodge_config.consoles */
 	unsigned count;
@@ -34,11 +37,15 @@ struct consoles {
 };
 
 /*
- * Opens up to LODGE_CONSOLES_MAX of them, and says on stderr which pty is one: 0, or -errno and *error. To be
- * closed in any case; paths are the options'.
+ * Opens up to CONSOLE_OPTIONS_MAX of them, and says on stderr which pty is one: 0, or -errno and *error. To be
+ * closed in any case; paths are the options'. terminal_fd is a socket to whoever has our terminal, or -1: it stands for
+ * stdio then.
  */
-int consoles_open(
-	struct consoles *consoles, const struct console_option *options, unsigned count, struct error *error);
+int consoles_open(struct consoles *consoles, const struct console_option *options, unsigned count,
+	int terminal_fd, struct error *error);
+
+/* Adds a listening socket of somebody else's. */
+void consoles_add_listener(struct consoles *consoles, int fd);
 
 /* Closes them, and removes the sockets' files. Zeroed ones too, and twice. */
 void consoles_close(struct consoles *consoles);

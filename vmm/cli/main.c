@@ -13,6 +13,16 @@
 
 const struct command *const commands[] = {
 	&run_command,
+	&attach_command,
+	&list_command,
+	&stats_command,
+	&pause_command,
+	&resume_command,
+	&reset_command,
+	&nmi_command,
+	&stop_command,
+	&wait_command,
+	&logs_command,
 	&info_command,
 	&version_command,
 	&help_command,

@@ -6,18 +6,25 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "cli/attach.h"
 #include "cli/commands.h"
 #include "cli/consoles.h"
+#include "cli/detach.h"
 #include "cli/run_options.h"
 #include "cli/terminal.h"
+#include "lodge_control.h"
 
 struct run {
 	struct run_options options;
 	struct terminal terminal;
 	struct consoles consoles;
-	int report_fd; /* -1: none */
+	struct detach detach;
+	struct lodge_instance *instance; /* NULL: the guest has no name */
+	int terminal_fd;                 /* where our other half has the terminal; -1: we have it ourselves */
+	int report_fd;                   /* -1: none */
 };
 
 static int open_report(struct run *run, struct error *error)
@@ -38,11 +45,30 @@ static int open_outputs(struct run *run, struct error *error)
 	int err = open_report(run, error);
 
 	if (!err)
-		err = consoles_open(&run->consoles, options->consoles, options->console_count, error);
+		err = consoles_open(
+			&run->consoles, options->consoles, options->console_count, run->terminal_fd, error);
 	options->config.consoles = run->consoles.list;
-	options->config.console_count = run->consoles.count;
 	options->config.trace_fd = STDERR_FILENO;
 	return err;
+}
+
+/* A name, and with it the sockets; the console's is one more console. */
+static int open_instance(struct run *run, struct lodge_error *error)
+{
+	struct lodge_config *config = &run->options.config;
+	int err;
+
+	if (run->options.name || run->options.detach) {
+		err = lodge_instance_new(run->options.name, config->kernel, &run->instance, error);
+		if (err)
+			return err;
+		consoles_add_listener(&run->consoles, lodge_instance_console(run->instance));
+		run->detach.name = lodge_instance_name(run->instance);
+	}
+	config->console_count = run->consoles.count;
+	config->started = detach_ready;
+	config->started_ctx = &run->detach;
+	return 0;
 }
 
 /* The signals that ask lodge to stop arrive through a descriptor that the library watches. */
@@ -116,31 +142,91 @@ static void write_report(struct run *run, struct lodge_result *result)
 	result->status = LODGE_STATUS_VMM_ERROR;
 }
 
+static int make_vm(struct run *run, struct lodge_vm **ret_vm, struct lodge_error *error)
+{
+	const struct lodge_config *config = &run->options.config;
+	int err = open_instance(run, error);
+
+	if (!err)
+		err = lodge_vm_new(config, ret_vm, error);
+	if (!err && run->instance)
+		err = lodge_instance_serve(run->instance, *ret_vm, config, error);
+	return err;
+}
+
 static void run_to_end(struct run *run, struct lodge_result *result)
 {
-	struct lodge_config *config = &run->options.config;
 	struct lodge_error error;
-	struct lodge_vm *vm;
+	struct lodge_vm *vm = NULL;
 
-	if (lodge_vm_new(config, &vm, &error)) {
+	if (make_vm(run, &vm, &error)) {
 		lodge_result_from_error(&error, result);
 		print_error("run", error.text);
 		write_report(run, result);
-		return;
+	} else {
+		if (run->consoles.stdio)
+			terminal_make_raw(&run->terminal, STDIN_FILENO);
+		lodge_vm_run(vm, result);
+		terminal_restore(&run->terminal);
+		/* Who waits for the report need not wait for KVM to take the VM apart. */
+		print_ending(run, result);
+		write_report(run, result);
+		if (run->instance)
+			lodge_instance_finish(run->instance, result);
 	}
-	if (run->consoles.stdio)
-		terminal_make_raw(&run->terminal, STDIN_FILENO);
-	lodge_vm_run(vm, result);
-	terminal_restore(&run->terminal);
-	/* Who waits for the report need not wait for KVM to take the VM apart. */
-	print_ending(run, result);
-	write_report(run, result);
 	lodge_vm_free(vm);
+	lodge_instance_free(run->instance);
+}
+
+/* A guest with a name, on a terminal, can be left to itself: it gets a process of its own, and we attach. */
+static bool attaches(const struct run_options *options)
+{
+	unsigned i;
+
+	for (i = 0; i < options->console_count && options->consoles[i].where != CONSOLE_STDIO; i++)
+		;
+	return options->name && !options->detach && i < options->console_count && isatty(STDIN_FILENO) &&
+	       isatty(STDOUT_FILENO);
+}
+
+/* 0: this is the guest's process, and all goes on in it. 1: it is the other half, and leaves with *ret_status. */
+static int split(struct run *run, int *ret_status)
+{
+	bool attached = attaches(&run->options);
+	char name[LODGE_NAME_MAX + 1];
+	int fds[2] = {-1, -1}, other;
+
+	if (!attached && !run->options.detach)
+		return 0;
+	if (attached && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds)) {
+		print_error("run", strerror(errno));
+		*ret_status = LODGE_STATUS_HOST;
+		return 1;
+	}
+	run->detach.keep_stderr = attached;
+	other = detach_split(&run->detach, name, sizeof(name), ret_status);
+	if (!other) {
+		if (attached)
+			close(fds[0]);
+		run->terminal_fd = fds[1];
+		return 0;
+	}
+	if (attached)
+		close(fds[1]);
+	if (other > 0 && attached) {
+		*ret_status = attach_child("run", name, run->detach.child, fds[0]);
+	} else if (other > 0) {
+		printf("%s\n", name);
+		*ret_status = 0;
+	} else if (attached) {
+		close(fds[0]);
+	}
+	return 1;
 }
 
 static int run_run(const struct command *command, int argc, char **argv)
 {
-	struct run run = {.report_fd = -1};
+	struct run run = {.report_fd = -1, .terminal_fd = -1, .detach.ready_fd = -1};
 	struct lodge_result result = {0};
 	struct error error;
 	int err = run_options_parse(&run.options, argc, argv, &error), status = 0;
@@ -149,6 +235,8 @@ static int run_run(const struct command *command, int argc, char **argv)
 		command_print_help(command);
 		goto done;
 	}
+	if (!err && split(&run, &status))
+		goto done;
 	if (!err)
 		err = open_outputs(&run, &error);
 	if (err) {
@@ -172,11 +260,13 @@ done:
 const struct command run_command = {
 	.name = "run",
 	.operands = "[KERNEL]",
+	.kind = OPERAND_FILE,
 	.operands_max = 1,
 	.help = "boot a guest",
 	.about = "Boots KERNEL: a bzImage, an ELF file (PVH, multiboot 1, 64-bit entry) or a multiboot 1\n"
 		 "kernel, also compressed by gzip, xz or zstd; without one, lodger, which is built in.\n"
-		 "Its console is this terminal; Ctrl-A x stops it, Ctrl-A a sends a Ctrl-A.\n",
+		 "Its console is this terminal; Ctrl-A x stops it, Ctrl-A a sends a Ctrl-A, and Ctrl-A d\n"
+		 "leaves a guest with a name to itself.\n",
 	.after = "The exit status is the guest's: 0 after a power-off, 1 to 99 as it chose; from 100 on\n"
 		 "it tells what else ended the run. See lodge(1).\n",
 	.rows = run_option_rows,

@@ -248,7 +248,7 @@ static int set_console(void *target, const char *value, struct error *error)
 
 	if (err)
 		return err;
-	if (options->console_count == LODGE_CONSOLES_MAX)
+	if (options->console_count == CONSOLE_OPTIONS_MAX)
 		return bad_value(error, "--console", value, "there can be 8 consoles at most");
 	for (i = 0; i < options->console_count; i++) {
 		enum console_where other = options->consoles[i].where;
@@ -268,6 +268,23 @@ static int set_report(void *target, const char *value, struct error *error)
 
 	(void)error;
 	options->report = value;
+	return 0;
+}
+
+static int set_name(void *target, const char *value, struct error *error)
+{
+	struct run_options *options = target;
+
+	(void)error;
+	options->name = value;
+	return 0;
+}
+
+static int set_detach(void *target, const char *value, struct error *error)
+{
+	(void)value;
+	(void)error;
+	((struct run_options *)target)->detach = true;
 	return 0;
 }
 
@@ -382,6 +399,8 @@ const struct option_row run_option_rows[] = {
 		"the serial console: stdio (default), none, file=FILE, pty,\n"
 		"socket=PATH (a unix socket for many to connect to); up to 8",
 		set_console},
+	{"name", 'n', "NAME", "so that others find it: lodge list, attach, stop...", set_name},
+	{"detach", 'd', NULL, "leave it running, and print its name", set_detach},
 	{"report", 0, "FILE", "write what the guest did to FILE, as JSON", set_report},
 	{"timeout", 0, "SECONDS", "stop the guest after so long, with status 114", set_timeout},
 	{"on-reset", 0, "WHAT", "when the guest resets: exit (default, status 110), restart", set_on_reset},
@@ -413,8 +432,14 @@ int run_options_parse(struct run_options *options, int argc, char **argv, struct
 		return error_set(error, ERROR_USAGE, -EINVAL,
 			"'%s': one kernel is enough; its own arguments go into --append", argv[operand + 1]);
 	}
-	if (!options->console_count)
+	if (!options->console_count && !options->detach)
 		options->console_count = 1; /* the zeroed entry: stdio */
+	for (i = 0; options->detach && i < options->console_count; i++) {
+		if (options->consoles[i].where == CONSOLE_STDIO) {
+			return error_set(error, ERROR_USAGE, -EINVAL,
+				"--detach: leaves no terminal for --console stdio; `lodge attach` comes back to it");
+		}
+	}
 	if (operand < argc)
 		options->config.kernel = argv[operand];
 	else if (!options->disk_count)

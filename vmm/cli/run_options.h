@@ -15,9 +15,11 @@ struct run_options {
 	unsigned rated_disks;                          /* so many there have to be, for --disk-rate */
 	char *owned[2 * LODGE_DISKS_MAX];              /* strings that were taken out of --disk */
 	unsigned owned_count;
-	struct console_option consoles[LODGE_CONSOLES_MAX];
+	struct console_option consoles[CONSOLE_OPTIONS_MAX];
 	unsigned console_count;
 	const char *report; /* NULL: none */
+	const char *name;   /* NULL: none, or with `detach` one is made up */
+	bool detach;
 	bool verbose;
 };
 

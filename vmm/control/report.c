@@ -6,86 +6,13 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "control/json.h"
 #include "lodge.h"
-
-static json_t *number(uint64_t value)
-{
-	return json_integer((json_int_t)value);
-}
 
 /* Registers are for people: in hex, as everywhere else. */
 static json_t *hex(uint64_t value)
 {
 	return json_sprintf("0x%llx", (unsigned long long)value);
-}
-
-static json_t *counts(const struct lodge_count *from, unsigned len)
-{
-	json_t *object = json_object();
-	unsigned i;
-
-	for (i = 0; i < len; i++)
-		json_object_set_new(object, from[i].name, number(from[i].count));
-	return object;
-}
-
-static uint64_t ns_to_us(uint64_t ns)
-{
-	return ns / 1000;
-}
-
-static json_t *vcpus(const struct lodge_result *result)
-{
-	json_t *array = json_array();
-	unsigned i;
-
-	for (i = 0; i < result->vcpu_count; i++) {
-		const struct lodge_vcpu_stats *vcpu = &result->vcpus[i];
-		json_t *object = json_object();
-
-		json_object_set_new(object, "guest_us", number(ns_to_us(vcpu->guest_ns)));
-		json_object_set_new(object, "exit_us", number(ns_to_us(vcpu->exit_ns)));
-		json_object_set_new(object, "exits", number(vcpu->exits));
-		json_array_append_new(array, object);
-	}
-	return array;
-}
-
-static json_t *latency_us(const struct lodge_latency *latency)
-{
-	json_t *object = json_object();
-
-	json_object_set_new(object, "count", number(latency->count));
-	json_object_set_new(object, "p50", number(latency->p50_us));
-	json_object_set_new(object, "p90", number(latency->p90_us));
-	json_object_set_new(object, "p99", number(latency->p99_us));
-	json_object_set_new(object, "p999", number(latency->p999_us));
-	json_object_set_new(object, "max", number(latency->max_us));
-	return object;
-}
-
-static json_t *disks(const struct lodge_result *result)
-{
-	json_t *array = json_array();
-	unsigned i;
-
-	for (i = 0; i < result->disk_count; i++) {
-		const struct lodge_disk_stats *disk = &result->disks[i];
-		json_t *object = json_object();
-
-		json_object_set_new(object, "reads", number(disk->reads));
-		json_object_set_new(object, "writes", number(disk->writes));
-		json_object_set_new(object, "flushes", number(disk->flushes));
-		json_object_set_new(object, "discards", number(disk->discards));
-		json_object_set_new(object, "others", number(disk->others));
-		json_object_set_new(object, "errors", number(disk->errors));
-		json_object_set_new(object, "bytes_read", number(disk->bytes_read));
-		json_object_set_new(object, "bytes_written", number(disk->bytes_written));
-		json_object_set_new(object, "latency_us", latency_us(&disk->latency));
-		json_object_set_new(object, "throttled_us", number(ns_to_us(disk->throttled_ns)));
-		json_array_append_new(array, object);
-	}
-	return array;
 }
 
 static json_t *code_bytes(const struct lodge_registers *registers)
@@ -119,7 +46,7 @@ static json_t *registers(const struct lodge_registers *from)
 	json_t *object = json_object();
 	unsigned i;
 
-	json_object_set_new(object, "cpu", number(from->cpu));
+	json_object_set_new(object, "cpu", json_number(from->cpu));
 	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		json_object_set_new(object, all[i].name, hex(all[i].value));
 	json_object_set_new(object, "code", code_bytes(from));
@@ -146,22 +73,22 @@ static json_t *build(const struct lodge_result *result)
 	json_t *object = json_object();
 
 	json_object_set_new(object, "outcome", json_string(lodge_outcome_name(result->outcome)));
-	json_object_set_new(object, "status", number((uint64_t)result->status));
+	json_object_set_new(object, "status", json_number((uint64_t)result->status));
 	json_object_set_new(
-		object, "guest_code", result->has_guest_code ? number(result->guest_code) : json_null());
+		object, "guest_code", result->has_guest_code ? json_number(result->guest_code) : json_null());
 	json_object_set_new(object, "message", console_text(result->message));
 	json_object_set_new(
 		object, "kernel", *result->kernel_format ? json_string(result->kernel_format) : json_null());
-	json_object_set_new(object, "run_us", number(result->run_us));
-	json_object_set_new(object, "restarts", number(result->restarts));
-	json_object_set_new(object, "setup_us", counts(result->setup_us, result->setup_count));
-	json_object_set_new(object, "vcpus", vcpus(result));
-	json_object_set_new(object, "exits", counts(result->exits, result->exit_count));
-	json_object_set_new(object, "devices", counts(result->devices, result->device_count));
-	json_object_set_new(object, "disks", disks(result));
-	json_object_set_new(object, "console_bytes_in", number(result->console_bytes_in));
-	json_object_set_new(object, "console_bytes_out", number(result->console_bytes_out));
-	json_object_set_new(object, "peak_rss_bytes", number(result->peak_rss));
+	json_object_set_new(object, "run_us", json_number(result->run_us));
+	json_object_set_new(object, "restarts", json_number(result->restarts));
+	json_object_set_new(object, "setup_us", json_counts(result->setup_us, result->setup_count));
+	json_object_set_new(object, "vcpus", json_vcpus(result->vcpus, result->vcpu_count));
+	json_object_set_new(object, "exits", json_counts(result->exits, result->exit_count));
+	json_object_set_new(object, "devices", json_counts(result->devices, result->device_count));
+	json_object_set_new(object, "disks", json_disks(result->disks, result->disk_count));
+	json_object_set_new(object, "console_bytes_in", json_number(result->console_bytes_in));
+	json_object_set_new(object, "console_bytes_out", json_number(result->console_bytes_out));
+	json_object_set_new(object, "peak_rss_bytes", json_number(result->peak_rss));
 	if (result->has_registers)
 		json_object_set_new(object, "registers", registers(&result->registers));
 	json_object_set_new(object, "console_tail", console_text(result->console_tail));

@@ -5,6 +5,7 @@
 
 #include "kvm/kvm_system.h"
 #include "lodge.h"
+#include "machine/lodge_error.h"
 #include "util/bytes.h"
 #include "util/error.h"
 #include "x86/layout.h"
@@ -36,13 +37,8 @@ int lodge_host_probe(const char *path, struct lodge_host *ret_host, struct lodge
 	unsigned i;
 	int err = kvm_system_open(&system, path ? path : "/dev/kvm", &error);
 
-	if (err) {
-		if (ret_error) {
-			ret_error->status = error.kind;
-			snprintf(ret_error->text, sizeof(ret_error->text), "%s", error.text);
-		}
-		return err;
-	}
+	if (err)
+		return lodge_error_from(&error, err, ret_error);
 	for (i = 0; i < kvm_capability_count; i++) {
 		const struct kvm_capability *from = &kvm_capabilities[i];
 

@@ -9,6 +9,7 @@
 #include "backend/block.h"
 #include "backend/block_file.h"
 #include "machine/config.h"
+#include "machine/lodge_error.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/size.h"
@@ -372,12 +373,8 @@ int lodge_vm_new(const struct lodge_config *config, struct lodge_vm **ret_vm, st
 	*ret_vm = vm;
 	return 0;
 fail:
-	if (ret_error) {
-		ret_error->status = error.kind;
-		snprintf(ret_error->text, sizeof(ret_error->text), "%s", error.text);
-	}
 	lodge_vm_free(vm);
-	return err;
+	return lodge_error_from(&error, err, ret_error);
 }
 
 void lodge_vm_free(struct lodge_vm *vm)

@@ -1,0 +1,303 @@
+/*
+ * The control socket's server and its client, without a guest: what goes wrong between the two. What the commands do
+ * to a guest is tested in tests/vm.
+ */
+#include "suites.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "control/runtime_dir.h"
+#include "control/server.h"
+#include "lib/files.h"
+#include "lodge_control.h"
+
+static struct runtime_entry entry;
+static struct server *server;
+static struct lodge_client *client;
+static struct lodge_config config;
+static struct lodge_error error;
+static int listen_fd;
+
+/* No VM: nothing that is asked here gets that far. */
+static void setup(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char here[80], base[100];
+
+	files_setup();
+	ck_assert_ptr_nonnull(getcwd(here, sizeof(here)));
+	snprintf(base, sizeof(base), "%s/rt", here);
+	setenv("LODGE_RUNTIME_DIR", base, 1);
+	ck_assert_int_eq(runtime_claim("guest", &entry, NULL), 0);
+	ck_assert_int_eq(runtime_path("guest", CONTROL_SOCKET, address.sun_path, NULL), 0);
+	listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	ck_assert_int_eq(bind(listen_fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	ck_assert_int_eq(listen(listen_fd, 16), 0);
+	lodge_config_init(&config);
+	ck_assert_int_eq(server_start(&server, listen_fd, "guest", NULL, &config), 0);
+	ck_assert_int_eq(lodge_client_new("guest", &client, &error), 0);
+}
+
+static void teardown(void)
+{
+	const struct lodge_result result = {.outcome = LODGE_POWEROFF};
+
+	lodge_client_free(client);
+	if (server)
+		server_finish(server, &result);
+	server_free(server);
+	close(listen_fd);
+	runtime_release(&entry);
+	files_teardown();
+}
+
+static const char *receive(struct lodge_client *from)
+{
+	const char *line;
+
+	ck_assert_msg(!lodge_client_receive(from, 20000, &line, &error), "%s", error.text);
+	return line;
+}
+
+static const char *ask(const char *line)
+{
+	ck_assert_int_eq(lodge_client_send(client, line, &error), 0);
+	return receive(client);
+}
+
+static void send_raw(const char *bytes, size_t len)
+{
+	while (len) {
+		ssize_t count = send(lodge_client_fd(client), bytes, len, MSG_NOSIGNAL);
+
+		ck_assert_int_gt(count, 0);
+		bytes += count;
+		len -= (size_t)count;
+	}
+}
+
+static void expect_hang_up(void)
+{
+	const char *line;
+
+	ck_assert_int_eq(lodge_client_receive(client, 20000, &line, &error), -ECONNRESET);
+}
+
+START_TEST(a_request_gets_its_reply_and_its_id_back)
+{
+	ck_assert_str_eq(ask("{\"command\": \"events\", \"id\": {\"a\": [1, null]}}"),
+		"{\"id\":{\"a\":[1,null]},\"ok\":true,\"result\":{}}");
+	ck_assert_int_eq(lodge_client_pid(client), getpid());
+}
+END_TEST
+
+static const struct {
+	const char *line, *wanted;
+} bad_requests[] = {
+	{"{", "not JSON"},
+	{"hello", "not JSON"},
+	{"{} {}", "not JSON"},
+	{"\xff\xfe", "not JSON"},
+	{"{\"command\": \"\\ud800\"}", "not JSON"},
+	{"{\"command\": \"events\", \"command\": \"nmi\"}", "not JSON"},
+	{"[]", "one JSON object"},
+	{"{}", "has a \\\"command\\\""},
+	{"{\"command\": 5}", "has a \\\"command\\\""},
+	{"{\"command\": \"fly\"}", "no such command"},
+	{"{\"command\": \"\"}", "no such command"},
+	{"{\"command\": \"events\", \"protocol\": 2}", "protocol 2"},
+	{"{\"command\": \"events\", \"protocol\": \"1\"}", "'protocol'"},
+	{"{\"command\": \"events\", \"protocol\": 1.0}", "'protocol'"},
+	{"{\"command\": \"stop\", \"grace_ms\": -1}", "'grace_ms'"},
+	{"{\"command\": \"stop\", \"grace_ms\": 1e3}", "'grace_ms'"},
+	{"{\"command\": \"stop\", \"grace_ms\": 99999999999}", "'grace_ms'"},
+	{"{\"command\": \"stop\", \"grace_ms\": 99999999999999999999999}", "not JSON"},
+	{"{\"command\": \"console-size\", \"columns\": 80}", "'rows'"},
+	{"{\"command\": \"console-size\", \"columns\": 0, \"rows\": 4}", "'columns'"},
+	{"{\"command\": \"console-size\", \"columns\": 10000, \"rows\": 4}", "'columns'"},
+	{"{\"command\": \"logs\", \"bytes\": true}", "'bytes'"},
+	{"{\"command\": \"set-disk-rate\", \"disk\": []}", "'disk'"},
+};
+
+START_TEST(a_bad_request_gets_an_error_and_the_next_one_its_reply)
+{
+	const char *reply = ask(bad_requests[_i].line);
+
+	ck_assert_msg(strstr(reply, "\"ok\":false") && strstr(reply, "\"status\":100") &&
+			      strstr(reply, bad_requests[_i].wanted),
+		"%s: %s", bad_requests[_i].line, reply);
+	ck_assert_ptr_nonnull(strstr(ask("{\"command\": \"events\"}"), "\"ok\":true"));
+}
+END_TEST
+
+START_TEST(blank_lines_are_passed_over)
+{
+	ck_assert_ptr_nonnull(strstr(ask("\n\r\n  \n{\"command\": \"events\"}\r"), "\"ok\":true"));
+}
+END_TEST
+
+START_TEST(a_request_may_come_a_byte_at_a_time)
+{
+	static const char line[] = "{\"command\": \"events\", \"id\": 7}\n";
+
+	for (size_t i = 0; i < sizeof(line) - 1; i++)
+		send_raw(&line[i], 1);
+	ck_assert_ptr_nonnull(strstr(receive(client), "\"id\":7"));
+}
+END_TEST
+
+START_TEST(many_requests_at_once_are_answered_in_order)
+{
+	char line[64];
+
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(line, sizeof(line), "{\"command\": \"events\", \"id\": %u}", i);
+		ck_assert_int_eq(lodge_client_send(client, line, &error), 0);
+	}
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(line, sizeof(line), "{\"id\":%u,", i);
+		ck_assert_ptr_nonnull(strstr(receive(client), line));
+	}
+}
+END_TEST
+
+START_TEST(the_longest_line_is_taken_and_a_longer_one_ends_the_connection)
+{
+	char *line = malloc(LODGE_LINE_MAX + 1);
+
+	memset(line, ' ', LODGE_LINE_MAX);
+	memcpy(line, "{\"command\": \"events\"", 20);
+	line[LODGE_LINE_MAX - 2] = '}';
+	line[LODGE_LINE_MAX - 1] = '\n';
+	send_raw(line, LODGE_LINE_MAX);
+	ck_assert_ptr_nonnull(strstr(receive(client), "\"ok\":true"));
+	memset(line, 'x', LODGE_LINE_MAX);
+	send_raw(line, LODGE_LINE_MAX);
+	ck_assert_ptr_nonnull(strstr(receive(client), "65536 bytes at most"));
+	expect_hang_up();
+	free(line);
+}
+END_TEST
+
+START_TEST(deep_nesting_is_an_error)
+{
+	char *line = malloc(60001);
+
+	memset(line, '[', 60000);
+	line[60000] = '\0';
+	ck_assert_ptr_nonnull(strstr(ask(line), "not JSON"));
+	free(line);
+}
+END_TEST
+
+START_TEST(a_client_that_leaves_in_the_middle_of_a_line_disturbs_nobody)
+{
+	struct lodge_client *other;
+
+	ck_assert_int_eq(lodge_client_new("guest", &other, &error), 0);
+	ck_assert_int_eq(send(lodge_client_fd(other), "{\"comm", 7, 0), 7);
+	lodge_client_free(other);
+	ck_assert_ptr_nonnull(strstr(ask("{\"command\": \"events\"}"), "\"ok\":true"));
+}
+END_TEST
+
+/* It asks and asks, and never reads: it is not listened to any more, and everybody else is. */
+START_TEST(a_client_that_never_reads_holds_up_no_other)
+{
+	static const char line[] = "{\"command\": \"events\"}\n";
+	struct lodge_client *mute;
+	struct pollfd fd;
+
+	ck_assert_int_eq(lodge_client_new("guest", &mute, &error), 0);
+	fd = (struct pollfd){.fd = lodge_client_fd(mute), .events = POLLOUT};
+	while (poll(&fd, 1, 300) == 1)
+		ck_assert_int_gt(send(fd.fd, line, sizeof(line) - 1, MSG_DONTWAIT | MSG_NOSIGNAL), 0);
+	ck_assert_ptr_nonnull(strstr(ask("{\"command\": \"events\"}"), "\"ok\":true"));
+	lodge_client_free(mute);
+}
+END_TEST
+
+START_TEST(one_client_more_than_there_is_room_for_is_sent_away)
+{
+	struct lodge_client *others[31], *one_more;
+	const char *line;
+
+	for (unsigned i = 0; i < 31; i++) {
+		ck_assert_int_eq(lodge_client_new("guest", &others[i], &error), 0);
+		ck_assert_int_eq(lodge_client_send(others[i], "{\"command\": \"events\"}", &error), 0);
+		receive(others[i]);
+	}
+	ck_assert_int_eq(lodge_client_new("guest", &one_more, &error), 0);
+	ck_assert_int_eq(lodge_client_receive(one_more, 20000, &line, &error), -ECONNRESET);
+	lodge_client_free(one_more);
+	lodge_client_free(others[0]);
+	/* The server sees the end of that one some time soon. */
+	for (unsigned tries = 0; tries < 100; tries++) {
+		ck_assert_int_eq(lodge_client_new("guest", &others[0], &error), 0);
+		if (!lodge_client_send(others[0], "{\"command\": \"events\"}", &error) &&
+			!lodge_client_receive(others[0], 20000, &line, &error))
+			break;
+		lodge_client_free(others[0]);
+		others[0] = NULL;
+		usleep(10000);
+	}
+	ck_assert_ptr_nonnull(others[0]);
+	for (unsigned i = 0; i < 31; i++)
+		lodge_client_free(others[i]);
+}
+END_TEST
+
+START_TEST(the_end_is_told_to_who_asked_for_events_and_to_nobody_else)
+{
+	const struct lodge_result result = {.outcome = LODGE_PANIC, .status = 113, .message = "it said \xff"};
+	struct lodge_client *deaf;
+	const char *line;
+
+	ck_assert_int_eq(lodge_client_new("guest", &deaf, &error), 0);
+	ask("{\"command\": \"events\"}");
+	server_finish(server, &result);
+	ck_assert_ptr_nonnull(strstr(receive(client), "{\"event\":\"panic\",\"time\":"));
+	line = receive(client);
+	ck_assert_ptr_nonnull(strstr(line, "{\"event\":\"exit\",\"time\":"));
+	ck_assert_ptr_nonnull(strstr(line, "\"outcome\":\"panic\",\"status\":113,\"message\":\"it said ?\""));
+	/* The connections stay until the process, or the server, goes. */
+	ck_assert_int_eq(lodge_client_receive(deaf, 100, &line, &error), -ETIMEDOUT);
+	ck_assert_ptr_nonnull(strstr(error.text, "does not answer"));
+	server_free(server);
+	server = NULL;
+	expect_hang_up();
+	ck_assert_ptr_nonnull(strstr(error.text, "is gone"));
+	ck_assert_int_eq(lodge_client_send(client, "{}", &error), -ECONNRESET);
+	lodge_client_free(deaf);
+}
+END_TEST
+
+Suite *control_server_suite(void)
+{
+	Suite *suite = suite_create("control_server");
+	TCase *tcase = tcase_create("control_server");
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_set_timeout(tcase, 60);
+	tcase_add_test(tcase, a_request_gets_its_reply_and_its_id_back);
+	tcase_add_loop_test(tcase, a_bad_request_gets_an_error_and_the_next_one_its_reply, 0,
+		sizeof(bad_requests) / sizeof(bad_requests[0]));
+	tcase_add_test(tcase, blank_lines_are_passed_over);
+	tcase_add_test(tcase, a_request_may_come_a_byte_at_a_time);
+	tcase_add_test(tcase, many_requests_at_once_are_answered_in_order);
+	tcase_add_test(tcase, the_longest_line_is_taken_and_a_longer_one_ends_the_connection);
+	tcase_add_test(tcase, deep_nesting_is_an_error);
+	tcase_add_test(tcase, a_client_that_leaves_in_the_middle_of_a_line_disturbs_nobody);
+	tcase_add_test(tcase, a_client_that_never_reads_holds_up_no_other);
+	tcase_add_test(tcase, one_client_more_than_there_is_room_for_is_sent_away);
+	tcase_add_test(tcase, the_end_is_told_to_who_asked_for_events_and_to_nobody_else);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}

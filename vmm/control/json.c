@@ -1,0 +1,91 @@
+#include "control/json.h"
+
+#include <string.h>
+
+json_t *json_number(uint64_t value)
+{
+	return json_integer((json_int_t)value);
+}
+
+json_t *json_text(const char *text)
+{
+	json_t *string = json_string(text);
+	char plain[512];
+	size_t i;
+
+	if (string)
+		return string;
+	for (i = 0; i < sizeof(plain) - 1 && text[i]; i++)
+		plain[i] = (signed char)text[i] < 0 ? '?' : text[i];
+	plain[i] = '\0';
+	return json_string(plain);
+}
+
+json_t *json_counts(const struct lodge_count *counts, unsigned len)
+{
+	json_t *object = json_object();
+	unsigned i;
+
+	for (i = 0; i < len; i++)
+		json_object_set_new(object, counts[i].name, json_number(counts[i].count));
+	return object;
+}
+
+json_t *json_us(uint64_t ns)
+{
+	return json_number(ns / 1000);
+}
+
+json_t *json_vcpus(const struct lodge_vcpu_stats *vcpus, unsigned count)
+{
+	json_t *array = json_array();
+	unsigned i;
+
+	for (i = 0; i < count; i++) {
+		const struct lodge_vcpu_stats *vcpu = &vcpus[i];
+		json_t *object = json_object();
+
+		json_object_set_new(object, "guest_us", json_us(vcpu->guest_ns));
+		json_object_set_new(object, "exit_us", json_us(vcpu->exit_ns));
+		json_object_set_new(object, "exits", json_number(vcpu->exits));
+		json_array_append_new(array, object);
+	}
+	return array;
+}
+
+static json_t *latency_us(const struct lodge_latency *latency)
+{
+	json_t *object = json_object();
+
+	json_object_set_new(object, "count", json_number(latency->count));
+	json_object_set_new(object, "p50", json_number(latency->p50_us));
+	json_object_set_new(object, "p90", json_number(latency->p90_us));
+	json_object_set_new(object, "p99", json_number(latency->p99_us));
+	json_object_set_new(object, "p999", json_number(latency->p999_us));
+	json_object_set_new(object, "max", json_number(latency->max_us));
+	return object;
+}
+
+json_t *json_disks(const struct lodge_disk_stats *disks, unsigned count)
+{
+	json_t *array = json_array();
+	unsigned i;
+
+	for (i = 0; i < count; i++) {
+		const struct lodge_disk_stats *disk = &disks[i];
+		json_t *object = json_object();
+
+		json_object_set_new(object, "reads", json_number(disk->reads));
+		json_object_set_new(object, "writes", json_number(disk->writes));
+		json_object_set_new(object, "flushes", json_number(disk->flushes));
+		json_object_set_new(object, "discards", json_number(disk->discards));
+		json_object_set_new(object, "others", json_number(disk->others));
+		json_object_set_new(object, "errors", json_number(disk->errors));
+		json_object_set_new(object, "bytes_read", json_number(disk->bytes_read));
+		json_object_set_new(object, "bytes_written", json_number(disk->bytes_written));
+		json_object_set_new(object, "latency_us", latency_us(&disk->latency));
+		json_object_set_new(object, "throttled_us", json_us(disk->throttled_ns));
+		json_array_append_new(array, object);
+	}
+	return array;
+}

@@ -1,0 +1,16 @@
+/* What the report and the control protocol say alike. Values are new references. */
+#pragma once
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "lodge.h"
+
+json_t *json_number(uint64_t value);
+json_t *json_us(uint64_t ns); /* in microseconds */
+/* Text that need not be UTF-8, which JSON wants. */
+json_t *json_text(const char *text);
+
+json_t *json_counts(const struct lodge_count *counts, unsigned len);
+json_t *json_disks(const struct lodge_disk_stats *disks, unsigned count);
+json_t *json_vcpus(const struct lodge_vcpu_stats *vcpus, unsigned count);
