@@ -22,6 +22,11 @@ $(BUILD)/tests/check-vm: $(VM_OBJS) $(BUILD)/liblodge.a
 	$(E) "  LINK  $@"
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(TEST_LIBS)
 
+# In the lane: a Linux guest that is paused and has its power button pressed.
+$(BUILD)/tests/linux-control: $(BUILD)/tests/linux/control.o $(BUILD)/liblodge.a
+	$(E) "  LINK  $@"
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
 BENCH_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/*.c)) \
               $(BUILD)/tests/lib/command.o $(BUILD)/tests/lib/elf_builder.o
 
@@ -63,10 +68,10 @@ check-vm-lane: $(BUILD)/tests/check-vm $(BUILD)/lodge
 
 check-linux: check-vm-lane check-linux-only
 
-check-linux-only: $(BUILD)/lodge
+check-linux-only: $(BUILD)/lodge $(BUILD)/tests/linux-control
 	$(Q)LODGE_BUILD=$(BUILD) tests/linux/run || [ $$? = 77 ]
 
-check-linux-smoke: $(BUILD)/lodge
+check-linux-smoke: $(BUILD)/lodge $(BUILD)/tests/linux-control
 	$(Q)LODGE_BUILD=$(BUILD) tests/linux/run --smoke || [ $$? = 77 ]
 
--include $(UNIT_OBJS:.o=.d) $(VM_OBJS:.o=.d) $(BENCH_OBJS:.o=.d)
+-include $(BUILD)/tests/linux/control.d $(UNIT_OBJS:.o=.d) $(VM_OBJS:.o=.d) $(BENCH_OBJS:.o=.d)
