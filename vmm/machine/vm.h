@@ -9,7 +9,7 @@
  *   run.c        its threads, and how a run ends
  *   vcpu.c       the thread of a vCPU, and the table of exits
  *   io_thread.c  the thread of the virtqueues
- *   front_panel.c  reset, NMI, power button
+ *   front_panel.c reset, NMI, power button
  *   pause.c      the gate where its threads wait while it is paused
  *   stats.c      what the guest has used so far
  *   result.c     what the guest did, for the caller
@@ -100,12 +100,12 @@ enum gate_state {
 
 /* Where the machine's threads wait while the VM is paused. */
 struct gate {
-	pthread_mutex_t lock; /* guards the rest, and each gate_thread; no other is taken below it */
-	pthread_cond_t moved; /* any of it has changed */
-	enum gate_state state;
-	unsigned threads; /* that have not ended */
-	unsigned waiting; /* those of them that wait at the gate */
-	bool has_clock;   /* clock_ns is kvmclock as it stood when the last of them had come */
+	pthread_mutex_t lock;  /* guards the rest, and each gate_thread; no other is taken below it */
+	pthread_cond_t moved;  /* any of it has changed */
+	enum gate_state state; /* changes with machine_lock held too: either lock will do to read it */
+	unsigned threads;      /* that have not ended */
+	unsigned waiting;      /* those of them that wait at the gate */
+	bool has_clock;        /* clock_ns is kvmclock as it stood when the last of them had come */
 	uint64_t clock_ns;
 	uint64_t paused_at; /* when the last of them had come, ns; 0: the VM is not paused */
 	uint64_t paused_ns; /* how long it was paused before that */
