@@ -43,6 +43,38 @@ LODGE_API const char *lodge_instance_name(const struct lodge_instance *instance)
 /* The listening socket of its console, for a LODGE_CONSOLE_LISTEN; the instance's own. */
 LODGE_API int lodge_instance_console(const struct lodge_instance *instance);
 
+#define LODGE_CPU_SHARE_MAX 10000
+#define LODGE_CPU_MAX_MAX   (100 * LODGE_CPUS_MAX)
+
+/* What a guest's process may take of the host, by cgroup v2 (docs/control.md). 0: no limit. */
+struct lodge_limits {
+	unsigned cpu_share;       /* cpu.weight: of CPUs that are wanted by several; 100 is everybody's */
+	unsigned cpu_max_percent; /* cpu.max: of one CPU; 250 is two and a half */
+	uint64_t memory_max;      /* memory.max: bytes; the guest's memory, lodge's own and the page cache */
+};
+
+/*
+ * 0, or -EINVAL and *ret_error when a limit is out of range, or memory_max is less than the VM needs: the kernel
+ * would kill the process when the guest uses its memory. config->overcommit takes that risk.
+ */
+LODGE_API int lodge_limits_check(
+	const struct lodge_limits *limits, const struct lodge_config *config, struct lodge_error *ret_error);
+
+/*
+ * Sets all limits, now or anew. The first one moves the process into a cgroup of its own, "lodge-NAME" below the one
+ * that it is in, until the instance is freed (after the VM: KVM has threads in there); memory that the process has by
+ * then stays on the old one's account, so call it before lodge_vm_new(). The limits are the whole process's: give them to one instance of it only. Any
+ * thread. On failure all is as before; LODGE_STATUS_HOST says that this host, or this cgroup, does not have it.
+ */
+LODGE_API int lodge_instance_limit(
+	struct lodge_instance *instance, const struct lodge_limits *limits, struct lodge_error *ret_error);
+
+/*
+ * After a fork(), in the process that shall not run the guest: frees the instance here, and leaves the name and the
+ * limits to the other one.
+ */
+LODGE_API void lodge_instance_leave(struct lodge_instance *instance);
+
 /* Starts to answer on the control socket, on a thread of its own, for a VM and the configuration it was made of. */
 LODGE_API int lodge_instance_serve(struct lodge_instance *instance, struct lodge_vm *vm,
 	const struct lodge_config *config, struct lodge_error *ret_error);

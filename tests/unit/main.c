@@ -53,6 +53,8 @@ int main(void)
 		block_file_suite,
 		runtime_dir_suite,
 		control_server_suite,
+		cgroup_suite,
+		limits_suite,
 	};
 	SRunner *runner = srunner_create(NULL);
 	int failed;

@@ -151,3 +151,9 @@ Suite *runtime_dir_suite(void);
 
 /* test_control_server.c */
 Suite *control_server_suite(void);
+
+/* test_cgroup.c */
+Suite *cgroup_suite(void);
+
+/* test_limits.c */
+Suite *limits_suite(void);

@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "control/cgroup.h"
 #include "control/runtime_dir.h"
 #include "control/server.h"
 #include "lib/files.h"
@@ -22,6 +23,7 @@ static struct runtime_entry entry;
 static struct server *server;
 static struct lodge_client *client;
 static struct lodge_config config;
+static struct cgroup cgroup;
 static struct lodge_error error;
 static int listen_fd;
 
@@ -41,7 +43,9 @@ static void setup(void)
 	ck_assert_int_eq(bind(listen_fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	ck_assert_int_eq(listen(listen_fd, 16), 0);
 	lodge_config_init(&config);
-	ck_assert_int_eq(server_start(&server, listen_fd, "guest", NULL, &config), 0);
+	cgroup_init(&cgroup, "guest", entry.dir_fd);
+	cgroup.mountinfo = "there is none";
+	ck_assert_int_eq(server_start(&server, listen_fd, "guest", NULL, &config, &cgroup), 0);
 	ck_assert_int_eq(lodge_client_new("guest", &client, &error), 0);
 }
 
@@ -124,6 +128,11 @@ static const struct {
 	{"{\"command\": \"console-size\", \"columns\": 10000, \"rows\": 4}", "'columns'"},
 	{"{\"command\": \"logs\", \"bytes\": true}", "'bytes'"},
 	{"{\"command\": \"set-disk-rate\", \"disk\": []}", "'disk'"},
+	{"{\"command\": \"set\", \"cpu_max\": 6401}", "'cpu_max'"},
+	{"{\"command\": \"set\", \"cpu_max\": \"50%\"}", "'cpu_max'"},
+	{"{\"command\": \"set\", \"cpu_share\": 10001}", "'cpu_share'"},
+	{"{\"command\": \"set\", \"memory_max\": -1}", "'memory_max'"},
+	{"{\"command\": \"set\", \"memory_max\": 1000000}", "memory-max of 976.6 KiB: "},
 };
 
 START_TEST(a_bad_request_gets_an_error_and_the_next_one_its_reply)
@@ -134,6 +143,15 @@ START_TEST(a_bad_request_gets_an_error_and_the_next_one_its_reply)
 			      strstr(reply, bad_requests[_i].wanted),
 		"%s: %s", bad_requests[_i].line, reply);
 	ck_assert_ptr_nonnull(strstr(ask("{\"command\": \"events\"}"), "\"ok\":true"));
+}
+END_TEST
+
+START_TEST(a_limit_that_the_host_does_not_have_is_told_with_its_status)
+{
+	const char *reply = ask("{\"command\": \"set\", \"cpu_max\": 50, \"cpu_share\": 0}");
+
+	ck_assert_msg(strstr(reply, "\"status\":101") && strstr(reply, "limits: "), "%s", reply);
+	ck_assert_str_eq(ask("{\"command\": \"set\", \"cpu_max\": 0}"), "{\"ok\":true,\"result\":{}}");
 }
 END_TEST
 
@@ -289,6 +307,7 @@ Suite *control_server_suite(void)
 	tcase_add_test(tcase, a_request_gets_its_reply_and_its_id_back);
 	tcase_add_loop_test(tcase, a_bad_request_gets_an_error_and_the_next_one_its_reply, 0,
 		sizeof(bad_requests) / sizeof(bad_requests[0]));
+	tcase_add_test(tcase, a_limit_that_the_host_does_not_have_is_told_with_its_status);
 	tcase_add_test(tcase, blank_lines_are_passed_over);
 	tcase_add_test(tcase, a_request_may_come_a_byte_at_a_time);
 	tcase_add_test(tcase, many_requests_at_once_are_answered_in_order);

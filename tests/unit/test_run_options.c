@@ -108,7 +108,7 @@ END_TEST
 
 START_TEST(long_names_and_abbreviations_mean_the_same)
 {
-	expect_parsed("--mem=64M --cp 2 --time 1 --on=exit --deb lodge --verb --tr all --over --pi");
+	expect_parsed("--memory=64M --cpus 2 --time 1 --on=exit --deb lodge --verb --tr all --over --pi");
 	ck_assert_uint_eq(options.config.memory, MIB(64));
 	ck_assert_uint_eq(options.config.cpus, 2);
 	ck_assert_uint_eq(options.config.timeout_ms, 1000);
@@ -243,6 +243,7 @@ static const struct {
 	{"--disk-rate bytes=1M --disk-rate 2:requests=9", {MIB(1), 0}, {MIB(1), 9}},
 	{"--disk-rate 2:bytes=9 --disk-rate bytes=1M", {MIB(1), 0}, {MIB(1), 0}},
 	{"--disk-rate bytes=1M --disk-rate 0:bytes=2M", {MIB(2), 0}, {MIB(1), 0}},
+	{"--disk-rate bytes=1M,requests=9 --disk-rate 2:none", {MIB(1), 9}, {0, 0}},
 };
 
 #define THREE_DISKS " --disk path=a --disk path=b --disk path=c"
@@ -255,6 +256,30 @@ START_TEST(rates_reach_the_disks_they_are_for)
 	expect_parsed(line);
 	ck_assert_mem_eq(&options.config.disks[0].rate, &rates[_i].first, sizeof(rates[_i].first));
 	ck_assert_mem_eq(&options.config.disks[2].rate, &rates[_i].last, sizeof(rates[_i].last));
+}
+END_TEST
+
+START_TEST(limits_are_kept_for_the_instance)
+{
+	expect_parsed("--cpu-share 300 --cpu-max 50% --memory-max 2G -m 1G");
+	ck_assert(options.has_limits);
+	ck_assert_uint_eq(options.limits.cpu_share, 300);
+	ck_assert_uint_eq(options.limits.cpu_max_percent, 50);
+	ck_assert_uint_eq(options.limits.memory_max, GIB(2));
+}
+END_TEST
+
+START_TEST(limits_that_were_lifted_again_are_none)
+{
+	expect_parsed("--cpu-max 50% --memory-max 2G --cpu-max none --memory-max none");
+	ck_assert(!options.has_limits);
+}
+END_TEST
+
+START_TEST(memory_may_be_overcommitted_against_its_limit)
+{
+	expect_parsed("--memory-max 64M --overcommit");
+	ck_assert_uint_eq(options.limits.memory_max, MIB(64));
 }
 END_TEST
 
@@ -335,6 +360,11 @@ static const struct {
 	{"--disk-rate 1:bytes=1M", "--disk-rate: there is no disk 1"},
 	{"--disk-rate bytes=1M kernel", "--disk-rate: there is no disk 0"},
 	{"--disk-rate", "option '--disk-rate' needs a value"},
+	{"--cpu-share 0", "--cpu-share '0': not a share from 1 to 10000"},
+	{"--cpu-max 0%", "--cpu-max '0%': not percent of one CPU"},
+	{"--memory-max all", "--memory-max 'all': not a size"},
+	{"--memory-max 128M", "memory-max of 128 MiB: with 128 MiB of guest memory it is to be 162 MiB"},
+	{"--memory-max 1G -m 1G", "memory-max of 1 GiB: with 1 GiB of guest memory"},
 	{"--disk path=1,path=2,path=3,path=4,path=5,path=6,path=7,path=8,path=9,path=10,path=11,"
 	 "path=12,path=13,path=14,path=15,path=16,path=17",
 		"too many paths and serials"},
@@ -368,6 +398,9 @@ Suite *run_options_suite(void)
 	tcase_add_loop_test(good_values, fields_of_a_disk_are_taken_apart, 0, ARRAY_SIZE(disks));
 	tcase_add_loop_test(good_values, rates_reach_the_disks_they_are_for, 0, ARRAY_SIZE(rates));
 	tcase_add_test(good_values, scratch_disk_can_have_a_rate);
+	tcase_add_test(good_values, limits_are_kept_for_the_instance);
+	tcase_add_test(good_values, limits_that_were_lifted_again_are_none);
+	tcase_add_test(good_values, memory_may_be_overcommitted_against_its_limit);
 	tcase_add_test(good_values, eight_disks_are_kept_in_order);
 	tcase_add_test(good_values, eight_disks_with_serials_fit);
 	suite_add_tcase(suite, bad_values);

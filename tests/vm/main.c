@@ -34,6 +34,7 @@ int main(void)
 		guests_suite,
 		attach_suite,
 		stats_suite,
+		limits_suite,
 	};
 	const size_t count = sizeof(suites) / sizeof(suites[0]);
 	SRunner *runner = srunner_create(NULL);

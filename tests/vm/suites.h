@@ -20,3 +20,4 @@ Suite *bad_input_suite(void);
 Suite *stats_suite(void);
 Suite *guests_suite(void);
 Suite *attach_suite(void);
+Suite *limits_suite(void);

@@ -47,28 +47,33 @@ static int open_outputs(struct run *run, struct error *error)
 	if (!err)
 		err = consoles_open(
 			&run->consoles, options->consoles, options->console_count, run->terminal_fd, error);
+	if (run->instance)
+		consoles_add_listener(&run->consoles, lodge_instance_console(run->instance));
 	options->config.consoles = run->consoles.list;
+	options->config.console_count = run->consoles.count;
 	options->config.trace_fd = STDERR_FILENO;
+	options->config.started = detach_ready;
+	options->config.started_ctx = &run->detach;
 	return err;
 }
 
-/* A name, and with it the sockets; the console's is one more console. */
+/*
+ * A name, and with it the sockets and the limits: before the process splits, since a cgroup can only be divided as long as
+ * nobody else is in it.
+ */
 static int open_instance(struct run *run, struct lodge_error *error)
 {
-	struct lodge_config *config = &run->options.config;
+	const struct run_options *options = &run->options;
 	int err;
 
-	if (run->options.name || run->options.detach) {
-		err = lodge_instance_new(run->options.name, config->kernel, &run->instance, error);
-		if (err)
-			return err;
-		consoles_add_listener(&run->consoles, lodge_instance_console(run->instance));
+	if (!options->name && !options->detach && !options->has_limits)
+		return 0;
+	err = lodge_instance_new(options->name, options->config.kernel, &run->instance, error);
+	if (!err && options->has_limits)
+		err = lodge_instance_limit(run->instance, &options->limits, error);
+	if (!err)
 		run->detach.name = lodge_instance_name(run->instance);
-	}
-	config->console_count = run->consoles.count;
-	config->started = detach_ready;
-	config->started_ctx = &run->detach;
-	return 0;
+	return err;
 }
 
 /* The signals that ask lodge to stop arrive through a descriptor that the library watches. */
@@ -145,10 +150,8 @@ static void write_report(struct run *run, struct lodge_result *result)
 static int make_vm(struct run *run, struct lodge_vm **ret_vm, struct lodge_error *error)
 {
 	const struct lodge_config *config = &run->options.config;
-	int err = open_instance(run, error);
+	int err = lodge_vm_new(config, ret_vm, error);
 
-	if (!err)
-		err = lodge_vm_new(config, ret_vm, error);
 	if (!err && run->instance)
 		err = lodge_instance_serve(run->instance, *ret_vm, config, error);
 	return err;
@@ -175,18 +178,20 @@ static void run_to_end(struct run *run, struct lodge_result *result)
 			lodge_instance_finish(run->instance, result);
 	}
 	lodge_vm_free(vm);
-	lodge_instance_free(run->instance);
 }
 
-/* A guest with a name, on a terminal, can be left to itself: it gets a process of its own, and we attach. */
+/*
+ * A guest with a name, on a terminal, can be left to itself: it gets a process of its own, and we attach. With limits it
+ * cannot: we would be in its cgroup, and in the way when that is removed.
+ */
 static bool attaches(const struct run_options *options)
 {
 	unsigned i;
 
 	for (i = 0; i < options->console_count && options->consoles[i].where != CONSOLE_STDIO; i++)
 		;
-	return options->name && !options->detach && i < options->console_count && isatty(STDIN_FILENO) &&
-	       isatty(STDOUT_FILENO);
+	return options->name && !options->detach && !options->has_limits && i < options->console_count &&
+	       isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
 }
 
 /* 0: this is the guest's process, and all goes on in it. 1: it is the other half, and leaves with *ret_status. */
@@ -211,6 +216,8 @@ static int split(struct run *run, int *ret_status)
 		run->terminal_fd = fds[1];
 		return 0;
 	}
+	lodge_instance_leave(run->instance);
+	run->instance = NULL;
 	if (attached)
 		close(fds[1]);
 	if (other > 0 && attached) {
@@ -228,11 +235,17 @@ static int run_run(const struct command *command, int argc, char **argv)
 {
 	struct run run = {.report_fd = -1, .terminal_fd = -1, .detach.ready_fd = -1};
 	struct lodge_result result = {0};
+	struct lodge_error instance_error;
 	struct error error;
 	int err = run_options_parse(&run.options, argc, argv, &error), status = 0;
 
 	if (err == OPTIONS_HELP) {
 		command_print_help(command);
+		goto done;
+	}
+	if (!err && open_instance(&run, &instance_error)) {
+		print_error(command->name, instance_error.text);
+		status = instance_error.status;
 		goto done;
 	}
 	if (!err && split(&run, &status))
@@ -253,6 +266,7 @@ done:
 	if (run.report_fd >= 0)
 		close(run.report_fd);
 	consoles_close(&run.consoles);
+	lodge_instance_free(run.instance);
 	run_options_free(&run.options);
 	return status;
 }

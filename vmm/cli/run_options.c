@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/limits.h"
 #include "util/bytes.h"
 #include "util/size.h"
 #include "util/trace.h"
@@ -174,69 +175,57 @@ static int parse_console(const char *value, struct console_option *ret_console, 
 	return bad_value(error, "--console", value, "not one of stdio, none, pty, file=FILE, socket=PATH");
 }
 
-static int set_rate_field(struct lodge_disk_rate *rate, const char *field, struct error *error)
-{
-	const char *bytes = value_of(field, "bytes"), *requests = value_of(field, "requests");
-	int err = -EINVAL;
-
-	if (bytes)
-		err = size_parse(bytes, &rate->bytes_per_s);
-	else if (requests)
-		err = number_parse(requests, 1, UINT64_MAX, &rate->requests_per_s);
-	if (err || (bytes && !rate->bytes_per_s)) {
-		return bad_value(
-			error, "--disk-rate", field, "not one of bytes=SIZE, requests=N, such as bytes=50M");
-	}
-	return 0;
-}
-
-/* Takes "3:" off the front of *text, and gives the disks that are meant: that one, or without it all. */
-static int parse_disk_range(const char **text, unsigned *ret_first, unsigned *ret_count, struct error *error)
-{
-	size_t len = strcspn(*text, ":=,");
-	char digits[4] = "";
-	uint64_t disk;
-
-	*ret_first = 0;
-	*ret_count = LODGE_DISKS_MAX;
-	if ((*text)[len] != ':')
-		return 0;
-	if (len < sizeof(digits))
-		memcpy(digits, *text, len);
-	if (number_parse(digits, 0, LODGE_DISKS_MAX - 1, &disk))
-		return bad_value(error, "--disk-rate", *text, "disks are counted from 0 to 7");
-	*ret_first = (unsigned)disk;
-	*ret_count = 1;
-	*text += len + 1;
-	return 0;
-}
-
 /* Parts that are not named stay as an earlier option left them. */
 static int set_disk_rate(void *target, const char *value, struct error *error)
 {
 	struct run_options *options = target;
-	struct lodge_disk_rate rate = {0};
-	const char *text = value;
-	unsigned first, count, i;
-	int err = parse_disk_range(&text, &first, &count, error);
+	struct disk_rate rate;
+	bool none;
+	unsigned i;
+	int err = disk_rate_parse("--disk-rate", value, &rate, error);
 
-	while (!err && text) {
-		char *field = next_field(&text);
-
-		err = field ? set_rate_field(&rate, field, error)
-		            : error_set(error, ERROR_VMM, -ENOMEM, "--disk-rate: out of memory");
-		free(field);
-	}
 	if (err)
 		return err;
-	for (i = first; i < first + count; i++) {
+	none = !rate.rate.bytes_per_s && !rate.rate.requests_per_s;
+	for (i = rate.first; i < rate.first + rate.count; i++) {
 		struct lodge_disk_rate *to = &options->rates[i];
 
-		to->bytes_per_s = rate.bytes_per_s ? rate.bytes_per_s : to->bytes_per_s;
-		to->requests_per_s = rate.requests_per_s ? rate.requests_per_s : to->requests_per_s;
+		if (rate.rate.bytes_per_s || none)
+			to->bytes_per_s = rate.rate.bytes_per_s;
+		if (rate.rate.requests_per_s || none)
+			to->requests_per_s = rate.rate.requests_per_s;
 	}
-	options->rated_disks = MAX(options->rated_disks, first + 1);
+	options->rated_disks = MAX(options->rated_disks, rate.first + 1);
 	return 0;
+}
+
+static int set_cpu_share(void *target, const char *value, struct error *error)
+{
+	struct run_options *options = target;
+	uint64_t share;
+	int err = limit_parse(&cpu_share_limit, "--cpu-share", value, &share, error);
+
+	if (!err)
+		options->limits.cpu_share = (unsigned)share;
+	return err;
+}
+
+static int set_cpu_max(void *target, const char *value, struct error *error)
+{
+	struct run_options *options = target;
+	uint64_t percent;
+	int err = limit_parse(&cpu_max_limit, "--cpu-max", value, &percent, error);
+
+	if (!err)
+		options->limits.cpu_max_percent = (unsigned)percent;
+	return err;
+}
+
+static int set_memory_max(void *target, const char *value, struct error *error)
+{
+	struct run_options *options = target;
+
+	return limit_parse(&memory_max_limit, "--memory-max", value, &options->limits.memory_max, error);
 }
 
 static int set_console(void *target, const char *value, struct error *error)
@@ -395,6 +384,12 @@ const struct option_row run_option_rows[] = {
 		"what the disks, or only disk DISK (0, 1...), may do a second:\n"
 		"bytes read and written, requests; either may be missing",
 		set_disk_rate},
+	{"cpu-share", 0, "N",
+		"share of CPUs that others want too, 1 to 10000; 100 is everybody's;\n"
+		"this and the next two are limits by cgroup v2",
+		set_cpu_share},
+	{"cpu-max", 0, "PERCENT", "most CPU time, in percent of one CPU, such as 50% or 250%", set_cpu_max},
+	{"memory-max", 0, "SIZE", "most memory, lodge's own and the page cache included", set_memory_max},
 	{"console", 0, "WHERE",
 		"the serial console: stdio (default), none, file=FILE, pty,\n"
 		"socket=PATH (a unix socket for many to connect to); up to 8",
@@ -417,6 +412,16 @@ const struct option_row run_option_rows[] = {
 	{"verbose", 'v', NULL, "say on stderr what kind of kernel ran, and how it ended", set_verbose},
 	{0},
 };
+
+static int check_limits(struct run_options *options, struct error *error)
+{
+	const struct lodge_limits *limits = &options->limits;
+	struct lodge_error found;
+	int err = lodge_limits_check(limits, &options->config, &found);
+
+	options->has_limits = limits->cpu_share || limits->cpu_max_percent || limits->memory_max;
+	return err ? error_set(error, ERROR_USAGE, err, "%s", found.text) : 0;
+}
 
 int run_options_parse(struct run_options *options, int argc, char **argv, struct error *error)
 {
@@ -453,7 +458,7 @@ int run_options_parse(struct run_options *options, int argc, char **argv, struct
 		options->disks[i].rate = options->rates[i];
 	options->config.disks = options->disks;
 	options->config.disk_count = options->disk_count;
-	return 0;
+	return check_limits(options, error);
 }
 
 void run_options_free(struct run_options *options)

@@ -5,7 +5,7 @@
 
 #include "cli/consoles.h"
 #include "cli/options.h"
-#include "lodge.h"
+#include "lodge_control.h"
 
 struct run_options {
 	struct lodge_config config; /* without its consoles and descriptors */
@@ -20,6 +20,8 @@ struct run_options {
 	const char *report; /* NULL: none */
 	const char *name;   /* NULL: none, or with `detach` one is made up */
 	bool detach;
+	struct lodge_limits limits;
+	bool has_limits; /* one of them is set: the guest has an instance */
 	bool verbose;
 };
 

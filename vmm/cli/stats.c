@@ -104,6 +104,22 @@ static void print_disks(const json_t *disks)
 	}
 }
 
+/* Only those that are set. */
+static void print_limits(const json_t *limits)
+{
+	char max[SIZE_TEXT_MAX], now[SIZE_TEXT_MAX];
+
+	if (number_of(limits, "cpu_share"))
+		printf("  limit     CPU share %" PRIu64 "\n", number_of(limits, "cpu_share"));
+	if (number_of(limits, "cpu_max"))
+		printf("  limit     CPU %" PRIu64 "%%; held back by it for %.3f s\n",
+			number_of(limits, "cpu_max"), (double)number_of(limits, "cpu_throttled_us") / 1e6);
+	if (number_of(limits, "memory_max"))
+		printf("  limit     memory %s, of it used %s\n",
+			size_format(number_of(limits, "memory_max"), max),
+			size_format(number_of(limits, "memory_current"), now));
+}
+
 static void print_exits(json_t *exits)
 {
 	void *at;
@@ -123,6 +139,7 @@ static void print_stats(const char *name, const json_t *stats)
 	print_vcpus(json_object_get(stats, "vcpus"));
 	print_memory(stats);
 	print_disks(json_object_get(stats, "disks"));
+	print_limits(json_object_get(stats, "limits"));
 	print_exits(json_object_get(stats, "exits"));
 }
 

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "control/cgroup.h"
 #include "control/runtime_dir.h"
 #include "control/server.h"
 #include "lodge_control.h"
@@ -22,6 +23,7 @@
 struct lodge_instance {
 	struct runtime_entry entry;
 	int console_fd, control_fd;
+	struct cgroup cgroup;
 	struct server *server;
 };
 
@@ -88,6 +90,8 @@ int lodge_instance_new(const char *name, const char *kernel, struct lodge_instan
 	err = name ? runtime_claim(name, &instance->entry, &error)
 	           : claim_made_up(kernel, &instance->entry, &error);
 	if (!err)
+		cgroup_init(&instance->cgroup, instance->entry.name, instance->entry.dir_fd);
+	if (!err)
 		err = listen_at(instance->entry.name, CONSOLE_SOCKET, &instance->console_fd, &error);
 	if (!err)
 		err = listen_at(instance->entry.name, CONTROL_SOCKET, &instance->control_fd, &error);
@@ -109,12 +113,38 @@ int lodge_instance_console(const struct lodge_instance *instance)
 	return instance->console_fd;
 }
 
+int lodge_limits_check(
+	const struct lodge_limits *limits, const struct lodge_config *config, struct lodge_error *ret_error)
+{
+	struct error error;
+	int err = cgroup_check(limits, config, &error);
+
+	return err ? lodge_error_from(&error, err, ret_error) : 0;
+}
+
+int lodge_instance_limit(
+	struct lodge_instance *instance, const struct lodge_limits *limits, struct lodge_error *ret_error)
+{
+	struct error error;
+	int err = cgroup_limit(&instance->cgroup, limits, &error);
+
+	return err ? lodge_error_from(&error, err, ret_error) : 0;
+}
+
 int lodge_instance_serve(struct lodge_instance *instance, struct lodge_vm *vm,
 	const struct lodge_config *config, struct lodge_error *ret_error)
 {
+	const int fds[] = {instance->console_fd, instance->control_fd};
 	struct error error;
-	int err = server_start(&instance->server, instance->control_fd, instance->entry.name, vm, config);
+	unsigned i;
+	int err = 0;
 
+	/* Clients see the process that listened last: this one, if another one claimed the name and forked. */
+	for (i = 0; !err && i < ARRAY_SIZE(fds); i++)
+		err = listen(fds[i], BACKLOG) ? -errno : 0;
+	if (!err)
+		err = server_start(&instance->server, instance->control_fd, instance->entry.name, vm, config,
+			&instance->cgroup);
 	if (!err)
 		return 0;
 	error_set(&error, ERROR_VMM, err, "the control socket: %s", strerror(-err));
@@ -125,18 +155,33 @@ void lodge_instance_finish(struct lodge_instance *instance, const struct lodge_r
 {
 	if (instance->server)
 		server_finish(instance->server, result);
+	cgroup_let_go(&instance->cgroup);
 	runtime_release(&instance->entry);
+}
+
+static void close_sockets(struct lodge_instance *instance)
+{
+	if (instance->console_fd >= 0)
+		close(instance->console_fd);
+	if (instance->control_fd >= 0)
+		close(instance->control_fd);
+}
+
+void lodge_instance_leave(struct lodge_instance *instance)
+{
+	runtime_forget(&instance->entry);
+	close_sockets(instance);
+	free(instance);
 }
 
 void lodge_instance_free(struct lodge_instance *instance)
 {
 	if (!instance)
 		return;
+	/* After the VM, and before a client sees the connection's end: nothing is left of the guest then. */
+	cgroup_fini(&instance->cgroup);
 	runtime_release(&instance->entry);
 	server_free(instance->server);
-	if (instance->console_fd >= 0)
-		close(instance->console_fd);
-	if (instance->control_fd >= 0)
-		close(instance->control_fd);
+	close_sockets(instance);
 	free(instance);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "control/cgroup.h"
 #include "control/json.h"
 #include "lodge_control.h"
 #include "util/bytes.h"
@@ -94,6 +95,23 @@ static int do_status(struct call *call)
 	return 0;
 }
 
+/* What is set, and what the cgroup counts, if there is one. */
+static json_t *json_limits(struct cgroup *cgroup)
+{
+	struct cgroup_figures figures;
+	json_t *object = json_object();
+
+	cgroup_read(cgroup, &figures);
+	json_object_set_new(object, "cpu_share", json_integer(figures.limits.cpu_share));
+	json_object_set_new(object, "cpu_max", json_integer(figures.limits.cpu_max_percent));
+	json_object_set_new(object, "memory_max", json_number(figures.limits.memory_max));
+	if (figures.present) {
+		json_object_set_new(object, "cpu_throttled_us", json_number(figures.throttled_us));
+		json_object_set_new(object, "memory_current", json_number(figures.memory));
+	}
+	return object;
+}
+
 static int do_stats(struct call *call)
 {
 	struct lodge_stats *stats = malloc(sizeof(*stats));
@@ -111,6 +129,7 @@ static int do_stats(struct call *call)
 		set(call, "memory_resident", json_number(stats->memory_resident));
 		set(call, "memory_shared", json_number(stats->memory_shared));
 		set(call, "vmm_resident", json_number(stats->vmm_resident));
+		set(call, "limits", json_limits(call->protocol->cgroup));
 		set(call, "console_bytes_in", json_number(stats->console_bytes_in));
 		set(call, "console_bytes_out", json_number(stats->console_bytes_out));
 	}
@@ -247,11 +266,38 @@ static int do_events(struct call *call)
 	return 0;
 }
 
+/* What is not named stays as it is. */
+static int do_set(struct call *call)
+{
+	struct cgroup_figures figures;
+	uint64_t share, max, memory;
+	struct lodge_limits limits;
+	int err;
+
+	cgroup_read(call->protocol->cgroup, &figures);
+	share = figures.limits.cpu_share;
+	max = figures.limits.cpu_max_percent;
+	memory = figures.limits.memory_max;
+	err = get_number(call, "cpu_share", LODGE_CPU_SHARE_MAX, &share);
+	if (!err)
+		err = get_number(call, "cpu_max", LODGE_CPU_MAX_MAX, &max);
+	if (!err)
+		err = get_number(call, "memory_max", INT64_MAX, &memory);
+	if (err)
+		return err;
+	limits = (struct lodge_limits){
+		.cpu_share = (unsigned)share, .cpu_max_percent = (unsigned)max, .memory_max = memory};
+	err = cgroup_check(&limits, call->protocol->config, &call->error);
+	return err ? err : cgroup_limit(call->protocol->cgroup, &limits, &call->error);
+}
+
+/* Of one disk, or where none is named, of all. */
 static int set_disk_rate(struct call *call)
 {
 	struct lodge_disk_rate rate = {0};
-	uint64_t disk = 0;
-	int err = get_number(call, "disk", LODGE_DISKS_MAX, &disk);
+	uint64_t first = 0, last;
+	bool all = !json_object_get(call->request, "disk");
+	int err = get_number(call, "disk", LODGE_DISKS_MAX, &first);
 
 	if (!err)
 		err = get_number(call, "bytes_per_s", INT64_MAX, &rate.bytes_per_s);
@@ -259,9 +305,12 @@ static int set_disk_rate(struct call *call)
 		err = get_number(call, "requests_per_s", INT64_MAX, &rate.requests_per_s);
 	if (err)
 		return err;
-	err = lodge_vm_set_disk_rate(call->protocol->vm, (unsigned)disk, &rate);
+	last = all ? MAX(call->protocol->config->disk_count, 1u) - 1 : first;
+	for (; !err && first <= last; first++)
+		err = lodge_vm_set_disk_rate(call->protocol->vm, (unsigned)first, &rate);
 	if (err == -EINVAL)
-		return error_set(&call->error, ERROR_USAGE, err, "the guest has no disk %u", (unsigned)disk);
+		return error_set(
+			&call->error, ERROR_USAGE, err, "the guest has no disk %u", (unsigned)first - 1);
 	return of_the_vm(call, err);
 }
 
@@ -280,6 +329,7 @@ static const struct {
 	{"console-size", do_console_size},
 	{"logs", do_logs},
 	{"events", do_events},
+	{"set", do_set},
 	{"set-disk-rate", set_disk_rate},
 };
 

@@ -1,6 +1,6 @@
 /*
  * The control protocol: one JSON object a line, each way (docs/control.md). From a request to its reply, without a
- * socket: what it does to the guest goes through lodge.h, and what it wants of the server through two calls.
+ * socket: what it does to the guest goes through lodge.h and cgroup.h, and what it wants of the server through two calls.
  */
 #pragma once
 
@@ -10,10 +10,13 @@
 
 #include "lodge.h"
 
+struct cgroup;
+
 struct protocol {
 	const char *name;
 	struct lodge_vm *vm;
 	const struct lodge_config *config;
+	struct cgroup *cgroup;
 	unsigned columns, rows; /* of the console, as the last client said; 0: nobody did */
 	bool paused;
 	bool stopping; /* the power button was pressed, and the time of grace runs */

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/cgroup.h"
 #include "util/bytes.h"
 #include "util/error.h"
 
@@ -87,7 +88,7 @@ fail:
 		"%s: the runtime directory: %s; LODGE_RUNTIME_DIR chooses another", path, strerror(-err));
 }
 
-static void close_entry(struct runtime_entry *entry)
+void runtime_forget(struct runtime_entry *entry)
 {
 	const int fds[] = {entry->lock_fd, entry->dir_fd, entry->base_fd};
 	unsigned i;
@@ -122,6 +123,7 @@ static void remove_files(const struct runtime_entry *entry)
 {
 	unlinkat(entry->dir_fd, CONTROL_SOCKET, 0);
 	unlinkat(entry->dir_fd, CONSOLE_SOCKET, 0);
+	cgroup_remove_noted(entry->dir_fd);
 }
 
 void runtime_release(struct runtime_entry *entry)
@@ -132,7 +134,7 @@ void runtime_release(struct runtime_entry *entry)
 	unlinkat(entry->dir_fd, LOCK_FILE, 0);
 	/* Fails if somebody has claimed the name already: it is theirs then. */
 	unlinkat(entry->base_fd, entry->name, AT_REMOVEDIR);
-	close_entry(entry);
+	runtime_forget(entry);
 }
 
 static int claim_once(const char *name, struct runtime_entry *entry)
@@ -170,7 +172,7 @@ int runtime_claim(const char *name, struct runtime_entry *ret_entry, struct erro
 			*ret_entry = entry;
 			return 0;
 		}
-		close_entry(&entry);
+		runtime_forget(&entry);
 		if (err != -ENOENT && err != -EEXIST)
 			break;
 		/* Who only looks whether the guest lives holds the lock for a moment, too. */
@@ -199,7 +201,7 @@ static bool is_held(int base_fd, const char *name)
 	/* Without a lock it is on its way in or out; if it is neither, it is an empty directory. */
 	if (err == -ENOENT)
 		unlinkat(base_fd, name, AT_REMOVEDIR);
-	close_entry(&entry);
+	runtime_forget(&entry);
 	return err == -EEXIST;
 }
 

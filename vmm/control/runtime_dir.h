@@ -37,6 +37,9 @@ int runtime_claim(const char *name, struct runtime_entry *ret_entry, struct erro
 /* Removes the entry and what is in it; gives up the lock. Zeroed and released ones too. */
 void runtime_release(struct runtime_entry *entry);
 
+/* Closes it, and leaves it to another process that has the same descriptors. */
+void runtime_forget(struct runtime_entry *entry);
+
 /* 0: a process holds the entry; -ESRCH: there is none; and what a dead process left is removed. */
 int runtime_look(const char *name, struct error *error);
 

@@ -318,7 +318,7 @@ static int start_thread(struct server *server)
 }
 
 int server_start(struct server **ret_server, int listen_fd, const char *name, struct lodge_vm *vm,
-	const struct lodge_config *config)
+	const struct lodge_config *config, struct cgroup *cgroup)
 {
 	struct server *server = calloc(1, sizeof(*server));
 	unsigned i;
@@ -333,6 +333,7 @@ int server_start(struct server **ret_server, int listen_fd, const char *name, st
 	server->protocol = (struct protocol){.name = name,
 		.vm = vm,
 		.config = config,
+		.cgroup = cgroup,
 		.announce = announce,
 		.stop_in = stop_in,
 		.ctx = server};

@@ -10,12 +10,13 @@
 
 #include "lodge.h"
 
+struct cgroup;
 struct server;
 struct client_connection;
 
-/* Starts to serve listen_fd, which stays the caller's, as do vm and config. 0 or -errno. */
+/* Starts to serve listen_fd, which stays the caller's, as do vm, config and cgroup. 0 or -errno. */
 int server_start(struct server **ret_server, int listen_fd, const char *name, struct lodge_vm *vm,
-	const struct lodge_config *config);
+	const struct lodge_config *config, struct cgroup *cgroup);
 
 /* Tells every client how the run ended, and ends the thread; the connections stay open. */
 void server_finish(struct server *server, const struct lodge_result *result);
