@@ -31,7 +31,7 @@ E := $(if $(V),@:,@echo)
 LIB_SRCS := $(filter-out vmm/cli/%,$(wildcard vmm/*/*.c))
 CLI_SRCS := $(wildcard vmm/cli/*.c)
 LIB_OBJS := $(LIB_SRCS:%.c=$(BUILD)/%.o) $(BUILD)/vmm/machine/lodger_image.o
-CLI_OBJS := $(CLI_SRCS:%.c=$(BUILD)/%.o)
+CLI_OBJS := $(CLI_SRCS:%.c=$(BUILD)/%.o) $(BUILD)/vmm/cli/completion_scripts.o
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -69,6 +69,11 @@ $(BUILD)/vmm/machine/lodger.stripped: $(BUILD)/lodger.elf
 $(BUILD)/vmm/machine/lodger_image.o: vmm/machine/lodger_image.S $(BUILD)/vmm/machine/lodger.stripped
 	$(E) "  AS    $<"
 	$(Q)$(CC) -DLODGER_ELF='"$(BUILD)/vmm/machine/lodger.stripped"' -c -o $@ $<
+
+$(BUILD)/vmm/cli/completion_scripts.o: vmm/cli/completion_scripts.S vmm/cli/completion.bash vmm/cli/completion.zsh
+	$(E) "  AS    $<"
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -c -o $@ $<
 
 -include $(LIB_OBJS:.o=.d) $(CLI_OBJS:.o=.d)
 

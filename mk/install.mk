@@ -1,9 +1,12 @@
-# make install: the command, the library, its header and its pkg-config file, the manual page and lodger.
+# make install: the command, the library, its header and its pkg-config file, the manual page, the shells' completion and lodger.
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
 INSTALL ?= install
 DEST     = $(DESTDIR)$(PREFIX)
+
+COMPLETION_BASH := share/bash-completion/completions/lodge
+COMPLETION_ZSH  := share/zsh/site-functions/_lodge
 
 .PHONY: install uninstall clean FORCE
 install: all $(BUILD)/lodge.pc
@@ -14,10 +17,13 @@ install: all $(BUILD)/lodge.pc
 	$(Q)$(INSTALL) -D -m 644 vmm/lodge_control.h "$(DEST)/include/lodge_control.h"
 	$(Q)$(INSTALL) -D -m 644 $(BUILD)/lodger.elf "$(DEST)/share/lodge/lodger.elf"
 	$(Q)$(INSTALL) -D -m 644 docs/lodge.1 "$(DEST)/share/man/man1/lodge.1"
+	$(Q)$(BUILD)/lodge completion bash | $(INSTALL) -D -m 644 /dev/stdin "$(DEST)/$(COMPLETION_BASH)"
+	$(Q)$(BUILD)/lodge completion zsh | $(INSTALL) -D -m 644 /dev/stdin "$(DEST)/$(COMPLETION_ZSH)"
 
 uninstall:
 	$(Q)rm -f "$(DEST)/bin/lodge" "$(DEST)/lib/liblodge.a" "$(DEST)/lib/pkgconfig/lodge.pc" \
-		"$(DEST)/include/lodge.h" "$(DEST)/include/lodge_control.h" "$(DEST)/share/lodge/lodger.elf" "$(DEST)/share/man/man1/lodge.1"
+		"$(DEST)/include/lodge.h" "$(DEST)/include/lodge_control.h" "$(DEST)/share/lodge/lodger.elf" "$(DEST)/share/man/man1/lodge.1" \
+		"$(DEST)/$(COMPLETION_BASH)" "$(DEST)/$(COMPLETION_ZSH)"
 
 # The library is static: what it needs is needed by whoever links it. Written anew, for PREFIX may differ.
 $(BUILD)/lodge.pc: FORCE

@@ -3,7 +3,7 @@
 
 LINT_SRCS    := $(sort $(wildcard vmm/*/*.c guest/*.c tests/*/*.c examples/*.c))
 LINT_HEADERS := $(sort $(wildcard vmm/*.h vmm/*/*.h guest/*.h tests/*/*.h))
-LINT_SHELL   := $(sort $(wildcard scripts/* tests/*/*.sh) $(filter-out %.c,$(wildcard tests/linux/*)) .ci/run)
+LINT_SHELL   := $(sort $(wildcard scripts/* tests/*/*.sh vmm/cli/*.bash) $(filter-out %.c,$(wildcard tests/linux/*)) .ci/run)
 
 # How each folder is compiled. Warnings that need the optimizer's analysis count too.
 LINT_FLAGS = -Werror $(WARNINGS) $(if $(filter guest/%,$<),$(GUEST_CFLAGS),$(CFLAGS_ALL) $(TEST_CFLAGS))

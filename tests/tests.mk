@@ -12,8 +12,8 @@ VM_OBJS   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/vm/*.c tests/lib/*.c))
 
 $(UNIT_OBJS) $(VM_OBJS): CFLAGS_ALL += $(TEST_CFLAGS)
 
-# The unit tests see every internal of the library, and of the command line all but its main().
-$(BUILD)/tests/check-unit: $(UNIT_OBJS) $(LIB_OBJS) $(filter-out %/main.o,$(CLI_OBJS))
+# The unit tests see every internal of the library, and of the command line all but main() and its table of commands.
+$(BUILD)/tests/check-unit: $(UNIT_OBJS) $(LIB_OBJS) $(filter-out %/main.o %/completion.o,$(CLI_OBJS))
 	$(E) "  LINK  $@"
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(TEST_LIBS)
 
@@ -50,8 +50,9 @@ bench-linux: $(BUILD)/lodge
 	$(Q)tests/linux/bench
 
 .PHONY: check check-unit check-vm
-check-unit: $(BUILD)/tests/check-unit
+check-unit: $(BUILD)/tests/check-unit $(BUILD)/lodge
 	$(Q)tests/scripts/kut.sh
+	$(Q)LODGE=$(BUILD)/lodge tests/scripts/completion.sh
 	$(Q)$<
 
 check-vm: $(BUILD)/tests/check-vm $(BUILD)/lodge

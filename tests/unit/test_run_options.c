@@ -379,6 +379,42 @@ START_TEST(bad_value_is_named_with_what_is_wanted)
 }
 END_TEST
 
+/* What the usage calls a value is what the shells complete: its words are good, and no others of its kind. */
+START_TEST(words_of_the_usage_are_good_values)
+{
+	char *usage, *rest, *word;
+	unsigned words = 0;
+
+	for (const struct option_row *row = run_option_rows; row->name; row++) {
+		rest = usage = strdup(row->argument ? row->argument : "");
+		for (word = rest; *word; word++)
+			if (strchr("[],", *word))
+				*word = '|';
+		while ((word = strsep(&rest, "|"))) {
+			const char *before = strcmp(row->name, "disk") ? "" : "path=a,";
+			char value[64];
+
+			/* Capitals are the user's; any text can be a file's name. */
+			if (!*word || (*word >= 'A' && *word <= 'Z') || *word == '.' ||
+				(strchr(word, '=') && !strstr(word, "=FILE")))
+				continue;
+			snprintf(value, sizeof(value), "%s%s", before, word);
+			options = (struct run_options){0};
+			ck_assert_msg(!row->set(&options, value, &error), "--%s: %s", row->name, error.text);
+			run_options_free(&options);
+			options = (struct run_options){0};
+			snprintf(value, sizeof(value), "%sother", before);
+			ck_assert_int_lt(row->set(&options, value, &error), 0);
+			ck_assert_msg(strstr(error.text, word), "--%s: %s: %s", row->name, word, error.text);
+			run_options_free(&options);
+			words++;
+		}
+		free(usage);
+	}
+	ck_assert_uint_gt(words, 10);
+}
+END_TEST
+
 Suite *run_options_suite(void)
 {
 	Suite *suite = suite_create("cli/run_options");
@@ -405,6 +441,7 @@ Suite *run_options_suite(void)
 	tcase_add_test(good_values, eight_disks_with_serials_fit);
 	suite_add_tcase(suite, bad_values);
 	tcase_add_checked_fixture(bad_values, NULL, teardown);
+	tcase_add_test(bad_values, words_of_the_usage_are_good_values);
 	tcase_add_loop_test(bad_values, bad_value_is_named_with_what_is_wanted, 0, ARRAY_SIZE(bad));
 	return suite;
 }

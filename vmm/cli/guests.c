@@ -64,8 +64,23 @@ ON_EACH(nmi, "send a guest a non-maskable interrupt",
 
 /* list */
 
+struct list_options {
+	bool json, names;
+};
+
+static int set_list_json(void *target, const char *value, struct error *error)
+{
+	return set_flag(&((struct list_options *)target)->json, value, error);
+}
+
+static int set_list_names(void *target, const char *value, struct error *error)
+{
+	return set_flag(&((struct list_options *)target)->names, value, error);
+}
+
 static const struct option_row list_rows[] = {
-	{"json", 0, NULL, "as a JSON array", set_flag},
+	{"json", 0, NULL, "as a JSON array", set_list_json},
+	{"names", 0, NULL, "just the names; no guest is asked", set_list_names},
 	{0},
 };
 
@@ -142,18 +157,24 @@ static int run_list(const struct command *command, int argc, char **argv)
 	unsigned count, i;
 	json_t *guests;
 	char **names;
-	bool as_json = false;
+	struct list_options options = {0};
 	int operand, status;
 
-	if (!command_parse(command, argc, argv, &as_json, &operand, &status))
+	if (!command_parse(command, argc, argv, &options, &operand, &status))
 		return status;
 	if (lodge_guests_list(&names, &count, &error))
 		return complain(command->name, &error);
+	for (i = 0; i < count && options.names; i++)
+		puts(names[i]);
+	if (options.names) {
+		free(names);
+		return 0;
+	}
 	guests = json_array();
 	for (i = 0; i < count; i++)
 		json_array_append_new(guests, describe(names[i]));
 	free(names);
-	if (as_json) {
+	if (options.json) {
 		json_dumpf(guests, stdout, JSON_INDENT(2));
 		putchar('\n');
 	} else {

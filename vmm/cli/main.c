@@ -25,6 +25,7 @@ const struct command *const commands[] = {
 	&wait_command,
 	&logs_command,
 	&info_command,
+	&completion_command,
 	&version_command,
 	&help_command,
 	NULL,

@@ -92,16 +92,15 @@ int options_parse(const struct option_row *rows, int argc, char **argv, void *ta
 
 static void print_row(const char *name, char letter, const char *argument, const char *help)
 {
-	char head[64];
-	int len = letter ? snprintf(head, sizeof(head), "  -%c, --%s", letter, name)
-	                 : snprintf(head, sizeof(head), "      --%s", name);
+	int len = letter ? printf("  -%c, --%s", letter, name) : printf("      --%s", name);
 
 	if (argument)
-		len += snprintf(head + len, sizeof(head) - (size_t)len, " %s", argument);
-	if (len >= HELP_COLUMN)
-		printf("%s\n%*s", head, HELP_COLUMN, "");
-	else
-		printf("%-*s", HELP_COLUMN, head);
+		len += printf(" %s", argument);
+	if (len >= HELP_COLUMN) {
+		putchar('\n');
+		len = 0;
+	}
+	printf("%*s", HELP_COLUMN - len, "");
 	for (; *help; help++) {
 		putchar(*help);
 		if (*help == '\n')

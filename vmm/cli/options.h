@@ -7,10 +7,15 @@
 #include "util/error.h"
 
 struct option_row {
-	const char *name;     /* the long name, without its dashes; NULL: the end */
-	char letter;          /* the short name, or 0 */
-	const char *argument; /* what the help calls its value; NULL: it takes none */
-	const char *help;     /* what it does; a second line follows a newline */
+	const char *name; /* the long name, without its dashes; NULL: the end */
+	char letter;      /* the short name, or 0 */
+	/*
+	 * Its value, as the help has it; NULL: it takes none. The shells complete what is in lower case, and files for
+	 * FILE: "exit|restart" is one word of these, "none|file=FILE" too, "path=FILE[,ro]" and "pio|mmio[,...]" are
+	 * lists.
+	 */
+	const char *argument;
+	const char *help; /* what it does; a second line follows a newline */
 	/* Puts value (NULL without one) into target: 0, or -EINVAL and *error, which names the option. */
 	int (*set)(void *target, const char *value, struct error *error);
 };
