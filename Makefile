@@ -23,6 +23,8 @@ CFLAGS_ALL := -std=gnu17 -g $(OPT) $(WARNINGS) $(WERROR) -Ivmm -D_GNU_SOURCE \
               $(shell pkg-config --cflags $(PKGS) $(PKGS_STATIC)) $(CFLAGS)
 LIBS       := -lfdt $(shell pkg-config --libs $(PKGS)) \
               -Wl,-Bstatic $(shell pkg-config --libs $(PKGS_STATIC)) -Wl,-Bdynamic -pthread
+# Only `lodge top` needs curses, and a shared one would be loaded by every other command, too.
+CURSES_LIBS := -Wl,-Bstatic $(shell pkg-config --libs ncursesw) -Wl,-Bdynamic
 LDFLAGS_ALL := $(SANITIZE) -Wl,-z,noexecstack $(LDFLAGS)
 
 Q := $(if $(V),,@)
@@ -47,7 +49,7 @@ include mk/help.mk
 # The command line sees of the library what an embedder sees, lodge.h and lodge_control.h, and util/ besides.
 $(BUILD)/lodge: $(CLI_OBJS) $(filter $(BUILD)/vmm/util/%,$(LIB_OBJS)) $(BUILD)/liblodge.a
 	$(E) "  LINK  $@"
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(CURSES_LIBS)
 
 # One object that shows the names of these two headers and no others: an embedder's own names are safe from ours.
 $(BUILD)/liblodge.a: $(LIB_OBJS)

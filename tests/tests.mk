@@ -15,7 +15,7 @@ $(UNIT_OBJS) $(VM_OBJS): CFLAGS_ALL += $(TEST_CFLAGS)
 # The unit tests see every internal of the library, and of the command line all but main() and its table of commands.
 $(BUILD)/tests/check-unit: $(UNIT_OBJS) $(LIB_OBJS) $(filter-out %/main.o %/completion.o,$(CLI_OBJS))
 	$(E) "  LINK  $@"
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(TEST_LIBS)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(CURSES_LIBS) $(TEST_LIBS)
 
 # The VM tests see what an embedder sees.
 $(BUILD)/tests/check-vm: $(VM_OBJS) $(BUILD)/liblodge.a

@@ -38,6 +38,7 @@ int main(void)
 		io_thread_suite,
 		options_suite,
 		run_options_suite,
+		top_suite,
 		bus_suite,
 		guest_memory_suite,
 		memory_usage_suite,

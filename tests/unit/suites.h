@@ -146,6 +146,9 @@ Suite *options_suite(void);
 /* test_run_options.c */
 Suite *run_options_suite(void);
 
+/* test_top.c */
+Suite *top_suite(void);
+
 /* test_runtime_dir.c */
 Suite *runtime_dir_suite(void);
 

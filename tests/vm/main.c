@@ -23,6 +23,7 @@ int main(void)
 		console_suite,
 		consoles_suite,
 		terminal_suite,
+		top_suite,
 		disk_suite,
 		machine_suite,
 		formats_suite,

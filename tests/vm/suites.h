@@ -9,6 +9,7 @@ Suite *lodger_suite(void);
 Suite *console_suite(void);
 Suite *consoles_suite(void);
 Suite *terminal_suite(void);
+Suite *top_suite(void);
 Suite *disk_suite(void);
 Suite *machine_suite(void);
 Suite *formats_suite(void);

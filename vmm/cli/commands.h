@@ -24,8 +24,8 @@ struct command {
 };
 
 extern const struct command run_command, attach_command, list_command, pause_command, resume_command,
-	stop_command, reset_command, nmi_command, wait_command, logs_command, stats_command, set_command,
-	info_command, completion_command, version_command, help_command;
+	stop_command, reset_command, nmi_command, wait_command, logs_command, stats_command, top_command,
+	set_command, info_command, completion_command, version_command, help_command;
 
 /* main.c: all of them, in the order of `lodge help`; NULL ends it. */
 extern const struct command *const commands[];

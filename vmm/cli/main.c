@@ -16,6 +16,7 @@ const struct command *const commands[] = {
 	&attach_command,
 	&list_command,
 	&stats_command,
+	&top_command,
 	&set_command,
 	&pause_command,
 	&resume_command,
