@@ -297,6 +297,25 @@ START_TEST(the_end_is_told_to_who_asked_for_events_and_to_nobody_else)
 }
 END_TEST
 
+/* The server is busy with the end when they come: their request waits in the socket. */
+START_TEST(the_end_is_told_to_who_asked_in_the_last_moment)
+{
+	const struct lodge_result result = {.outcome = LODGE_GUEST_EXIT, .status = 7};
+	struct lodge_client *late[8];
+
+	for (unsigned i = 0; i < 8; i++) {
+		ck_assert_int_eq(lodge_client_new("guest", &late[i], &error), 0);
+		ck_assert_int_eq(lodge_client_send(late[i], "{\"command\": \"events\"}", &error), 0);
+	}
+	server_finish(server, &result);
+	for (unsigned i = 0; i < 8; i++) {
+		ck_assert_ptr_nonnull(strstr(receive(late[i]), "\"ok\":true"));
+		ck_assert_ptr_nonnull(strstr(receive(late[i]), "\"status\":7"));
+		lodge_client_free(late[i]);
+	}
+}
+END_TEST
+
 Suite *control_server_suite(void)
 {
 	Suite *suite = suite_create("control_server");
@@ -317,6 +336,7 @@ Suite *control_server_suite(void)
 	tcase_add_test(tcase, a_client_that_never_reads_holds_up_no_other);
 	tcase_add_test(tcase, one_client_more_than_there_is_room_for_is_sent_away);
 	tcase_add_test(tcase, the_end_is_told_to_who_asked_for_events_and_to_nobody_else);
+	tcase_add_test(tcase, the_end_is_told_to_who_asked_in_the_last_moment);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -54,15 +54,15 @@ int guest_tell(struct lodge_client *client, json_t *request, struct lodge_error 
 	return err;
 }
 
-int guest_ask(struct lodge_client *client, json_t *request, json_t **ret_result, struct lodge_error *error)
+int guest_reply(struct lodge_client *client, int timeout_ms, json_t **ret_result, struct lodge_error *error)
 {
 	json_t *reply = NULL;
-	int err = guest_tell(client, request, error);
+	int err = 0;
 
 	while (!err && !json_object_get(reply, "ok")) {
 		json_decref(reply);
 		reply = NULL;
-		err = next_object(client, REPLY_TIMEOUT_MS, &reply, error);
+		err = next_object(client, timeout_ms, &reply, error);
 	}
 	if (!err)
 		err = judge(reply, error);
@@ -70,6 +70,13 @@ int guest_ask(struct lodge_client *client, json_t *request, json_t **ret_result,
 		*ret_result = json_incref(json_object_get(reply, "result"));
 	json_decref(reply);
 	return err;
+}
+
+int guest_ask(struct lodge_client *client, json_t *request, json_t **ret_result, struct lodge_error *error)
+{
+	int err = guest_tell(client, request, error);
+
+	return err ? err : guest_reply(client, REPLY_TIMEOUT_MS, ret_result, error);
 }
 
 int guest_call(const char *name, json_t *request, json_t **ret_result, struct lodge_error *error)

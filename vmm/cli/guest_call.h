@@ -14,8 +14,9 @@ json_t *guest_request(const char *command);
  */
 int guest_ask(struct lodge_client *client, json_t *request, json_t **ret_result, struct lodge_error *error);
 
-/* ... without waiting: guest_next_event() passes over the reply, and no event is dropped. */
+/* Its two halves. After the first alone guest_next_event() passes over the reply, and no event is dropped. */
 int guest_tell(struct lodge_client *client, json_t *request, struct lodge_error *error);
+int guest_reply(struct lodge_client *client, int timeout_ms, json_t **ret_result, struct lodge_error *error);
 
 /* guest_ask() of a guest by its name, for the one request. */
 int guest_call(const char *name, json_t *request, json_t **ret_result, struct lodge_error *error);

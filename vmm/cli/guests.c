@@ -9,7 +9,10 @@
 #include "cli/commands.h"
 #include "cli/guest_call.h"
 #include "util/bytes.h"
+#include "util/clock.h"
 #include "util/size.h"
+
+#define STATUS_TIMEOUT_NS 2000000000u /* for all answers to lodge list */
 
 static int complain(const char *command, const struct lodge_error *error)
 {
@@ -128,27 +131,44 @@ static void print_table(const json_t *guests)
 	}
 }
 
-/* What is known of a guest; one that does not answer in time is listed all the same. NULL: it has just ended. */
-static json_t *describe(const char *name)
+/* What a guest answers until the deadline; one that does not is listed all the same. NULL: it has just ended. */
+static json_t *describe(const char *name, struct lodge_client *client, uint64_t deadline)
 {
-	struct lodge_client *client;
+	uint64_t now = clock_ns();
 	struct lodge_error error;
 	json_t *guest = NULL;
-	int err = lodge_client_new(name, &client, &error);
+	int err = guest_reply(client, now < deadline ? (int)((deadline - now) / 1000000) : 0, &guest, &error);
 
-	if (err == -ESRCH)
-		return NULL;
-	if (!err)
-		err = guest_ask(client, guest_request("status"), &guest, &error);
 	if (err == -ECONNRESET)
-		goto done;
+		return NULL;
 	if (err)
 		guest = json_pack(
 			"{s:s, s:s}", "name", name, "state", err == -EREMOTEIO ? "starting" : "silent");
 	json_object_set_new(guest, "pid", json_integer(lodge_client_pid(client)));
-done:
-	lodge_client_free(client);
 	return guest;
+}
+
+/* All are asked before the first answer is waited for, so that those who stand still cost their time but once. */
+static json_t *describe_all(char **names, unsigned count)
+{
+	struct lodge_client **clients = calloc(count + 1, sizeof(struct lodge_client *));
+	json_t *guests = json_array();
+	struct lodge_error error;
+	uint64_t deadline;
+	unsigned i;
+
+	for (i = 0; clients && i < count; i++) {
+		if (!lodge_client_new(names[i], &clients[i], &error))
+			guest_tell(clients[i], guest_request("status"), &error);
+	}
+	deadline = clock_ns() + STATUS_TIMEOUT_NS;
+	for (i = 0; clients && i < count; i++) {
+		if (clients[i])
+			json_array_append_new(guests, describe(names[i], clients[i], deadline));
+		lodge_client_free(clients[i]);
+	}
+	free(clients);
+	return guests;
 }
 
 static int run_list(const struct command *command, int argc, char **argv)
@@ -170,9 +190,7 @@ static int run_list(const struct command *command, int argc, char **argv)
 		free(names);
 		return 0;
 	}
-	guests = json_array();
-	for (i = 0; i < count; i++)
-		json_array_append_new(guests, describe(names[i]));
+	guests = describe_all(names, count);
 	free(names);
 	if (options.json) {
 		json_dumpf(guests, stdout, JSON_INDENT(2));

@@ -14,6 +14,8 @@
 #include "util/clock.h"
 #include "util/error.h"
 
+#define CONNECT_TIMEOUT_S 5
+
 struct lodge_client {
 	char name[LODGE_NAME_MAX + 1];
 	int fd;
@@ -24,6 +26,7 @@ struct lodge_client {
 
 static int connect_to(const char *name, const char *file, int *ret_fd, struct error *error)
 {
+	const struct timeval patience = {.tv_sec = CONNECT_TIMEOUT_S}, for_ever = {0};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd, err = runtime_look(name, error);
 
@@ -32,7 +35,10 @@ static int connect_to(const char *name, const char *file, int *ret_fd, struct er
 	if (err)
 		return err;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && !connect(fd, (const struct sockaddr *)&address, sizeof(address))) {
+	/* A process that stands still takes no one: then its backlog is full some time. */
+	if (fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) &&
+		!connect(fd, (const struct sockaddr *)&address, sizeof(address))) {
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &for_ever, sizeof(for_ever));
 		*ret_fd = fd;
 		return 0;
 	}
@@ -43,6 +49,8 @@ static int connect_to(const char *name, const char *file, int *ret_fd, struct er
 	if (err == -ENOENT || err == -ECONNREFUSED)
 		return error_set(
 			error, ERROR_USAGE, -ESRCH, "'%s': this guest is just starting or ending", name);
+	if (err == -EAGAIN)
+		return error_set(error, ERROR_VMM, -ETIMEDOUT, "'%s': its process does not answer", name);
 	return error_set(error, ERROR_HOST, err, "'%s': %s", name, strerror(-err));
 }
 

@@ -213,25 +213,24 @@ static struct connection *free_connection(struct server *server)
 	return NULL;
 }
 
-static void listener_ready(void *ctx, uint32_t events)
+/* Takes one client: true, also when it was sent away; false: there is none. */
+static bool accept_client(struct server *server)
 {
-	struct server *server = ctx;
 	struct connection *connection;
 	int fd = accept4(server->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	(void)events;
 	if (fd < 0) {
 		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
 			/* No descriptor is left: the client waits, and we do not spin. */
 			event_loop_set(&server->loop, &server->listener, 0);
 			event_timer_arm(&server->retry, RETRY_ACCEPT_NS);
 		}
-		return;
+		return false;
 	}
 	connection = is_friend(fd) ? free_connection(server) : NULL;
 	if (!connection) {
 		close(fd);
-		return;
+		return true;
 	}
 	connection->source.fd = fd;
 	connection->source.ready = connection_ready;
@@ -239,6 +238,13 @@ static void listener_ready(void *ctx, uint32_t events)
 	connection->in = malloc(LODGE_LINE_MAX);
 	if (!connection->in || event_loop_set(&server->loop, &connection->source, EPOLLIN))
 		hang_up(connection);
+	return true;
+}
+
+static void listener_ready(void *ctx, uint32_t events)
+{
+	(void)events;
+	accept_client(ctx);
 }
 
 static void listen_again(void *ctx)
@@ -283,11 +289,25 @@ static void say_farewell(struct server *server)
 	}
 }
 
+/* Who asked for events before the guest ended, and was not heard yet, is told of its end too. */
+static void hear_latecomers(struct server *server)
+{
+	unsigned i;
+
+	for (i = 0; i < CLIENTS_MAX && accept_client(server); i++)
+		;
+	for (i = 0; i < CLIENTS_MAX; i++) {
+		if (server->connections[i].source.fd >= 0)
+			connection_ready(&server->connections[i], EPOLLIN);
+	}
+}
+
 static void run_ended(void *ctx, uint32_t events)
 {
 	struct server *server = ctx;
 
 	(void)events;
+	hear_latecomers(server);
 	if (server->result->outcome == LODGE_PANIC)
 		announce(server, protocol_event("panic"));
 	announce(server, protocol_exit_event(server->result));
