@@ -316,6 +316,15 @@ START_TEST(the_end_is_told_to_who_asked_in_the_last_moment)
 }
 END_TEST
 
+START_TEST(a_server_that_is_freed_before_the_end_hangs_up)
+{
+	ask("{\"command\": \"events\"}");
+	server_free(server);
+	server = NULL;
+	expect_hang_up();
+}
+END_TEST
+
 Suite *control_server_suite(void)
 {
 	Suite *suite = suite_create("control_server");
@@ -337,6 +346,7 @@ Suite *control_server_suite(void)
 	tcase_add_test(tcase, one_client_more_than_there_is_room_for_is_sent_away);
 	tcase_add_test(tcase, the_end_is_told_to_who_asked_for_events_and_to_nobody_else);
 	tcase_add_test(tcase, the_end_is_told_to_who_asked_in_the_last_moment);
+	tcase_add_test(tcase, a_server_that_is_freed_before_the_end_hangs_up);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

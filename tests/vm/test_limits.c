@@ -48,8 +48,10 @@ static void setup(void)
 /* Whatever there was: the process is where it was before, and the directory is empty. */
 static void teardown(void)
 {
+	const struct lodge_result result = {.outcome = LODGE_STOPPED};
 	char now[4096];
 
+	lodge_instance_finish(instance, &result);
 	lodge_vm_free(vm);
 	lodge_instance_free(instance);
 	read_own_cgroup(now);

@@ -379,14 +379,18 @@ int server_start(struct server **ret_server, int listen_fd, const char *name, st
 	return 0;
 }
 
+static void join(struct server *server)
+{
+	if (server->started)
+		pthread_join(server->thread, NULL);
+	server->started = false;
+}
+
 void server_finish(struct server *server, const struct lodge_result *result)
 {
-	if (!server->started)
-		return;
 	server->result = result;
 	eventfd_write(server->ended.fd, 1);
-	pthread_join(server->thread, NULL);
-	server->started = false;
+	join(server);
 }
 
 void server_free(struct server *server)
@@ -395,6 +399,9 @@ void server_free(struct server *server)
 
 	if (!server)
 		return;
+	if (server->started)
+		event_loop_stop(&server->loop);
+	join(server);
 	for (i = 0; i < CLIENTS_MAX; i++)
 		hang_up(&server->connections[i]);
 	event_timer_fini(&server->grace);
