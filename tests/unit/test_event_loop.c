@@ -395,6 +395,25 @@ START_TEST(timer_armed_anew_counts_from_then)
 }
 END_TEST
 
+START_TEST(stopped_loop_catches_up_with_all_that_is_ready_and_does_not_wait)
+{
+	struct ear ears[20];
+
+	event_loop_stop(&loop);
+	for (unsigned i = 0; i < 20; i++) {
+		ear_init(&ears[i]);
+		ears[i].takes = i % 2; /* some stay ready, as the stop itself does */
+		ck_assert_int_eq(event_loop_set(&loop, &ears[i].source, EPOLLIN), 0);
+		if (i < 19)
+			ring(&ears[i]);
+	}
+	event_loop_catch_up(&loop);
+	for (unsigned i = 0; i < 19; i++)
+		ck_assert_uint_ge(ears[i].calls, 1);
+	ck_assert_uint_eq(ears[19].calls, 0);
+}
+END_TEST
+
 Suite *event_loop_suite(void)
 {
 	Suite *suite = suite_create("event/loop");
@@ -415,6 +434,7 @@ Suite *event_loop_suite(void)
 	tcase_add_checked_fixture(ends, setup, teardown);
 	tcase_add_test(ends, loop_stopped_before_it_runs_ends_at_once);
 	tcase_add_test(ends, stopped_loop_runs_again_when_it_is_restarted);
+	tcase_add_test(ends, stopped_loop_catches_up_with_all_that_is_ready_and_does_not_wait);
 	tcase_add_test(ends, other_thread_stops_a_waiting_loop);
 	tcase_add_test(ends, signal_handler_stops_a_waiting_loop);
 	tcase_add_test(ends, signal_alone_does_not_end_the_loop);

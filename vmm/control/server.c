@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -40,7 +41,7 @@ struct server {
 	struct event_timer grace;  /* of a stop */
 	struct event_timer retry;  /* listens again */
 	struct protocol protocol;
-	const struct lodge_result *result;
+	const struct lodge_result *_Atomic result; /* the run has ended like this */
 	struct connection connections[CLIENTS_MAX];
 	pthread_t thread;
 	bool started;
@@ -305,12 +306,13 @@ static void hear_latecomers(struct server *server)
 static void run_ended(void *ctx, uint32_t events)
 {
 	struct server *server = ctx;
+	const struct lodge_result *result = atomic_load(&server->result);
 
 	(void)events;
 	hear_latecomers(server);
-	if (server->result->outcome == LODGE_PANIC)
+	if (result->outcome == LODGE_PANIC)
 		announce(server, protocol_event("panic"));
-	announce(server, protocol_exit_event(server->result));
+	announce(server, protocol_exit_event(result));
 	say_farewell(server);
 	event_loop_stop(&server->loop);
 }
@@ -388,7 +390,7 @@ static void join(struct server *server)
 
 void server_finish(struct server *server, const struct lodge_result *result)
 {
-	server->result = result;
+	atomic_store(&server->result, result);
 	eventfd_write(server->ended.fd, 1);
 	join(server);
 }

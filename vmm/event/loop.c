@@ -6,6 +6,10 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "util/bytes.h"
+
+#define CATCH_UP_MAX 64
+
 static void stop_ready(void *ctx, uint32_t events)
 {
 	/* `stopped` says it; the eventfd stays readable so that a later run ends at once too. */
@@ -71,22 +75,38 @@ void event_loop_remove(struct event_loop *loop, struct event_source *source)
 	source->added = false;
 }
 
+/* One at a time: a handler may remove any source, and none is then served stale. How many, or -errno. */
+static int serve_one(struct event_loop *loop, int timeout_ms)
+{
+	struct epoll_event event;
+	int count = epoll_wait(loop->epoll_fd, &event, 1, timeout_ms);
+
+	if (count < 0)
+		return errno == EINTR ? 0 : -errno;
+	if (count == 1) {
+		struct event_source *source = event.data.ptr;
+
+		source->ready(source->ctx, event.events);
+	}
+	return count;
+}
+
 int event_loop_run(struct event_loop *loop)
 {
-	while (!atomic_load(&loop->stopped)) {
-		/* One at a time: a handler may remove any source, and none is then served stale. */
-		struct epoll_event event;
-		int count = epoll_wait(loop->epoll_fd, &event, 1, -1);
+	int err = 0;
 
-		if (count < 0 && errno != EINTR)
-			return -errno;
-		if (count == 1) {
-			struct event_source *source = event.data.ptr;
+	while (err >= 0 && !atomic_load(&loop->stopped))
+		err = serve_one(loop, -1);
+	return MIN(err, 0);
+}
 
-			source->ready(source->ctx, event.events);
-		}
-	}
-	return 0;
+void event_loop_catch_up(struct event_loop *loop)
+{
+	unsigned i;
+
+	/* Sources take turns, and a stop is one that is always ready: so many that each gets one. */
+	for (i = 0; i < CATCH_UP_MAX && serve_one(loop, 0) > 0; i++)
+		;
 }
 
 void event_loop_stop(struct event_loop *loop)

@@ -33,6 +33,9 @@ void event_loop_remove(struct event_loop *loop, struct event_source *source);
 /* Serves the sources until event_loop_stop(), even one before the run. 0 or -errno. */
 int event_loop_run(struct event_loop *loop);
 
+/* Serves what is ready now, also of a loop that was stopped, and does not wait. */
+void event_loop_catch_up(struct event_loop *loop);
+
 /* Any thread, and signal handlers. */
 void event_loop_stop(struct event_loop *loop);
 

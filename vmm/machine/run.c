@@ -276,6 +276,8 @@ static void run_machines(struct lodge_vm *vm)
 
 		if (err)
 			vm_fail(vm, "the event loop: %s", strerror(-err));
+		/* A guest that resets before its loop has turned once starves neither its console nor who stops it. */
+		event_loop_catch_up(&vm->loop);
 		pthread_mutex_lock(&vm->machine_lock);
 		stop_threads(vm);
 		again = take_restart(vm);
