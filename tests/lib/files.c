@@ -25,12 +25,16 @@ static void make_absolute(const char *variable)
 
 void files_setup(void)
 {
+	char runtime_dir[sizeof(folder) + 3];
+
 	make_absolute("LODGE");
 	make_absolute("LODGER");
 	before = open(".", O_RDONLY | O_CLOEXEC);
 	snprintf(folder, sizeof(folder), "/tmp/lodge-test-XXXXXX");
 	if (before < 0 || !mkdtemp(folder) || chdir(folder))
 		abort();
+	snprintf(runtime_dir, sizeof(runtime_dir), "%s/rt", folder);
+	setenv("LODGE_RUNTIME_DIR", runtime_dir, 1);
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)

@@ -3,7 +3,10 @@
 
 #include <stdint.h>
 
-/* Makes the folder and makes it the working directory; a Check fixture, as is the next. */
+/*
+ * Makes the folder and makes it the working directory, and "rt" in it the runtime directory, so that no test meets
+ * guests that are not its own; a Check fixture, as is the next.
+ */
 void files_setup(void);
 void files_teardown(void);
 

@@ -19,11 +19,8 @@ char *runtime_dir;
 
 void named_setup(void)
 {
-	char here[256];
-
 	files_setup();
-	ck_assert_int_gt(asprintf(&runtime_dir, "%s/rt", getcwd(here, sizeof(here))), 0);
-	setenv("LODGE_RUNTIME_DIR", runtime_dir, 1);
+	runtime_dir = getenv("LODGE_RUNTIME_DIR");
 	command = command_new();
 }
 
@@ -31,7 +28,6 @@ void named_teardown(void)
 {
 	command_call(command, "stop", "--all", "--now", NULL);
 	free(command);
-	free(runtime_dir);
 	files_teardown();
 }
 

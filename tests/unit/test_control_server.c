@@ -31,12 +31,8 @@ static int listen_fd;
 static void setup(void)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	char here[80], base[100];
 
 	files_setup();
-	ck_assert_ptr_nonnull(getcwd(here, sizeof(here)));
-	snprintf(base, sizeof(base), "%s/rt", here);
-	setenv("LODGE_RUNTIME_DIR", base, 1);
 	ck_assert_int_eq(runtime_claim("guest", &entry, NULL), 0);
 	ck_assert_int_eq(runtime_path("guest", CONTROL_SOCKET, address.sun_path, NULL), 0);
 	listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

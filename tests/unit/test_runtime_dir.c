@@ -19,12 +19,7 @@ static struct error error;
 
 static void setup(void)
 {
-	char here[80], base[100];
-
 	files_setup();
-	ck_assert_ptr_nonnull(getcwd(here, sizeof(here)));
-	snprintf(base, sizeof(base), "%s/rt", here);
-	setenv("LODGE_RUNTIME_DIR", base, 1);
 	memset(&error, 0, sizeof(error));
 }
 

@@ -233,12 +233,7 @@ static void stop_playing(unsigned which)
 
 static void setup(void)
 {
-	char here[80], base[100];
-
 	files_setup();
-	ck_assert_ptr_nonnull(getcwd(here, sizeof(here)));
-	snprintf(base, sizeof(base), "%s/rt", here);
-	setenv("LODGE_RUNTIME_DIR", base, 1);
 	play(0);
 	play(1);
 }

@@ -33,12 +33,7 @@ static void read_own_cgroup(char text[4096])
 
 static void setup(void)
 {
-	char here[80], base[100];
-
 	files_setup();
-	ck_assert_ptr_nonnull(getcwd(here, sizeof(here)));
-	snprintf(base, sizeof(base), "%s/rt", here);
-	setenv("LODGE_RUNTIME_DIR", base, 1);
 	command = command_new();
 	lodge_config_init(&config);
 	read_own_cgroup(home);

@@ -34,12 +34,7 @@ static void resize(unsigned short columns, unsigned short rows)
 
 static void start(void)
 {
-	char here[80], runtime_dir[90];
-
 	files_setup();
-	ck_assert_ptr_nonnull(getcwd(here, sizeof(here)));
-	snprintf(runtime_dir, sizeof(runtime_dir), "%s/rt", here);
-	setenv("LODGE_RUNTIME_DIR", runtime_dir, 1);
 	setenv("TERM", "xterm", 1);
 	command = command_new();
 	start_guest("top-a");
