@@ -293,6 +293,35 @@ START_TEST(the_end_is_told_to_who_asked_for_events_and_to_nobody_else)
 }
 END_TEST
 
+/* The server has no way to answer it, and hangs up. */
+START_TEST(who_comes_after_a_listener_that_left_gets_no_events)
+{
+	const struct lodge_result result = {.outcome = LODGE_POWEROFF};
+	struct lodge_client *next;
+	struct pollfd left;
+	const char *line;
+
+	ck_assert_int_eq(lodge_client_new("guest", &next, &error), 0);
+	left = (struct pollfd){.fd = lodge_client_fd(next), .events = POLLRDHUP};
+	ck_assert_int_eq(lodge_client_send(next, "{}", &error), 0);
+	receive(next);
+	ck_assert_int_eq(shutdown(left.fd, SHUT_RD), 0);
+	ck_assert_int_eq(lodge_client_send(next, "{\"command\": \"events\"}", &error), 0);
+	for (unsigned tries = 0; tries < 2000 && !(left.revents & POLLHUP); tries++) {
+		usleep(10000);
+		poll(&left, 1, 0);
+	}
+	ck_assert(left.revents & POLLHUP);
+	lodge_client_free(next);
+	ck_assert_int_eq(lodge_client_new("guest", &next, &error), 0);
+	ck_assert_int_eq(lodge_client_send(next, "{}", &error), 0);
+	receive(next);
+	server_finish(server, &result);
+	ck_assert_int_eq(lodge_client_receive(next, 100, &line, &error), -ETIMEDOUT);
+	lodge_client_free(next);
+}
+END_TEST
+
 /* The server is busy with the end when they come: their request waits in the socket. */
 START_TEST(the_end_is_told_to_who_asked_in_the_last_moment)
 {
@@ -341,6 +370,7 @@ Suite *control_server_suite(void)
 	tcase_add_test(tcase, a_client_that_never_reads_holds_up_no_other);
 	tcase_add_test(tcase, one_client_more_than_there_is_room_for_is_sent_away);
 	tcase_add_test(tcase, the_end_is_told_to_who_asked_for_events_and_to_nobody_else);
+	tcase_add_test(tcase, who_comes_after_a_listener_that_left_gets_no_events);
 	tcase_add_test(tcase, the_end_is_told_to_who_asked_in_the_last_moment);
 	tcase_add_test(tcase, a_server_that_is_freed_before_the_end_hangs_up);
 	suite_add_tcase(suite, tcase);

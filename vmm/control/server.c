@@ -123,10 +123,9 @@ static void answer(struct connection *connection, const char *line, size_t len)
 	bool subscribed = false;
 	json_t *reply = protocol_answer(&connection->server->protocol, line, len, &subscribed);
 
-	/* The reply comes before the first event. */
+	/* Before the reply: who cannot be given it is gone, and leaves nothing to the next one in its place. */
+	connection->subscribed |= subscribed;
 	say(connection, reply);
-	if (subscribed)
-		connection->subscribed = true;
 }
 
 static bool is_blank(const char *line, size_t len)
