@@ -238,7 +238,7 @@ START_TEST(a_client_that_never_reads_holds_up_no_other)
 }
 END_TEST
 
-START_TEST(one_client_more_than_there_is_room_for_is_sent_away)
+START_TEST(one_client_more_than_there_is_room_for_is_told_so_and_sent_away)
 {
 	struct lodge_client *others[31], *one_more;
 	const char *line;
@@ -249,6 +249,8 @@ START_TEST(one_client_more_than_there_is_room_for_is_sent_away)
 		receive(others[i]);
 	}
 	ck_assert_int_eq(lodge_client_new("guest", &one_more, &error), 0);
+	ck_assert_str_eq(receive(one_more),
+		"{\"ok\":false,\"status\":103,\"error\":\"32 clients are connected already\"}");
 	ck_assert_int_eq(lodge_client_receive(one_more, 20000, &line, &error), -ECONNRESET);
 	lodge_client_free(one_more);
 	lodge_client_free(others[0]);
@@ -256,7 +258,7 @@ START_TEST(one_client_more_than_there_is_room_for_is_sent_away)
 	for (unsigned tries = 0; tries < 100; tries++) {
 		ck_assert_int_eq(lodge_client_new("guest", &others[0], &error), 0);
 		if (!lodge_client_send(others[0], "{\"command\": \"events\"}", &error) &&
-			!lodge_client_receive(others[0], 20000, &line, &error))
+			!lodge_client_receive(others[0], 20000, &line, &error) && strstr(line, "\"ok\":true"))
 			break;
 		lodge_client_free(others[0]);
 		others[0] = NULL;
@@ -368,7 +370,7 @@ Suite *control_server_suite(void)
 	tcase_add_test(tcase, deep_nesting_is_an_error);
 	tcase_add_test(tcase, a_client_that_leaves_in_the_middle_of_a_line_disturbs_nobody);
 	tcase_add_test(tcase, a_client_that_never_reads_holds_up_no_other);
-	tcase_add_test(tcase, one_client_more_than_there_is_room_for_is_sent_away);
+	tcase_add_test(tcase, one_client_more_than_there_is_room_for_is_told_so_and_sent_away);
 	tcase_add_test(tcase, the_end_is_told_to_who_asked_for_events_and_to_nobody_else);
 	tcase_add_test(tcase, who_comes_after_a_listener_that_left_gets_no_events);
 	tcase_add_test(tcase, the_end_is_told_to_who_asked_in_the_last_moment);

@@ -259,6 +259,32 @@ START_TEST(stop_ends_a_guest_that_ignores_the_button)
 }
 END_TEST
 
+START_TEST(a_guest_with_too_many_clients_is_not_taken_for_gone)
+{
+	enum { CLIENTS = 32 };
+	struct lodge_client *clients[CLIENTS];
+	const char *line;
+
+	start("web");
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		ck_assert_int_eq(lodge_client_new("web", &clients[i], &error), 0);
+		/* Those that came before, such as the last command, may be on their way out yet. */
+		while (lodge_client_send(clients[i], "{\"command\": \"events\"}", &error) ||
+			lodge_client_receive(clients[i], 20000, &line, &error) ||
+			!strstr(line, "\"ok\":true")) {
+			lodge_client_free(clients[i]);
+			ck_assert_int_eq(lodge_client_new("web", &clients[i], &error), 0);
+		}
+	}
+	ck_assert_int_eq(command_call(command, "stop", "--now", "web", NULL), 103);
+	ck_assert_ptr_nonnull(strstr(command->err, "32 clients"));
+	ck_assert_int_eq(command_call(command, "list", NULL), 0);
+	ck_assert_ptr_nonnull(strstr(command->out, "silent"));
+	for (unsigned i = 0; i < CLIENTS; i++)
+		lodge_client_free(clients[i]);
+}
+END_TEST
+
 START_TEST(reset_starts_the_guest_anew_and_keeps_who_watches)
 {
 	int fd;
@@ -448,6 +474,7 @@ Suite *guests_suite(void)
 	tcase_add_test(steer, stop_presses_the_power_button);
 	tcase_add_test(steer, stop_wakes_a_paused_guest_to_power_off);
 	tcase_add_test(steer, stop_ends_a_guest_that_ignores_the_button);
+	tcase_add_test(steer, a_guest_with_too_many_clients_is_not_taken_for_gone);
 	tcase_add_test(steer, reset_starts_the_guest_anew_and_keeps_who_watches);
 	tcase_add_test(steer, an_nmi_reaches_the_guest);
 	tcase_add_test(steer, events_tell_what_others_do);

@@ -76,7 +76,8 @@ int guest_ask(struct lodge_client *client, json_t *request, json_t **ret_result,
 {
 	int err = guest_tell(client, request, error);
 
-	return err ? err : guest_reply(client, REPLY_TIMEOUT_MS, ret_result, error);
+	/* Who was sent away before we could ask was told why. */
+	return err && err != -ECONNRESET ? err : guest_reply(client, REPLY_TIMEOUT_MS, ret_result, error);
 }
 
 int guest_call(const char *name, json_t *request, json_t **ret_result, struct lodge_error *error)

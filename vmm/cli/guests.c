@@ -142,8 +142,8 @@ static json_t *describe(const char *name, struct lodge_client *client, uint64_t 
 	if (err == -ECONNRESET)
 		return NULL;
 	if (err)
-		guest = json_pack(
-			"{s:s, s:s}", "name", name, "state", err == -EREMOTEIO ? "starting" : "silent");
+		guest = json_pack("{s:s, s:s}", "name", name, "state",
+			err == -EREMOTEIO && error.status == LODGE_STATUS_USAGE ? "starting" : "silent");
 	json_object_set_new(guest, "pid", json_integer(lodge_client_pid(client)));
 	return guest;
 }

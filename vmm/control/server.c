@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -213,6 +214,17 @@ static struct connection *free_connection(struct server *server)
 	return NULL;
 }
 
+/* Its requests are not heard; it may take no answer for the end of the guest, which runs on. */
+static void turn_away(int fd)
+{
+	char line[128];
+	int len = snprintf(line, sizeof(line),
+		"{\"ok\":false,\"status\":%d,\"error\":\"%d clients are connected already\"}\n",
+		LODGE_STATUS_VMM_ERROR, CLIENTS_MAX);
+
+	send(fd, line, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 /* Takes one client: true, also when it was sent away; false: there is none. */
 static bool accept_client(struct server *server)
 {
@@ -227,8 +239,13 @@ static bool accept_client(struct server *server)
 		}
 		return false;
 	}
-	connection = is_friend(fd) ? free_connection(server) : NULL;
+	if (!is_friend(fd)) {
+		close(fd);
+		return true;
+	}
+	connection = free_connection(server);
 	if (!connection) {
+		turn_away(fd);
 		close(fd);
 		return true;
 	}
