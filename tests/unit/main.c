@@ -53,6 +53,7 @@ int main(void)
 		virtio_blk_suite,
 		block_file_suite,
 		runtime_dir_suite,
+		control_client_suite,
 		control_server_suite,
 		cgroup_suite,
 		limits_suite,

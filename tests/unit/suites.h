@@ -152,6 +152,9 @@ Suite *top_suite(void);
 /* test_runtime_dir.c */
 Suite *runtime_dir_suite(void);
 
+/* test_control_client.c */
+Suite *control_client_suite(void);
+
 /* test_control_server.c */
 Suite *control_server_suite(void);
 

@@ -6,9 +6,11 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -182,6 +184,99 @@ START_TEST(many_requests_at_once_are_answered_in_order)
 }
 END_TEST
 
+/* In one piece: a server that stopped to listen for want of a reader is woken by nothing else than that one. */
+static void send_2000_requests(void)
+{
+	char *lines = malloc(LODGE_LINE_MAX);
+	size_t len = 0;
+
+	for (unsigned i = 0; i < 2000; i++)
+		len += (size_t)sprintf(lines + len, "{\"command\":\"events\",\"id\":%u}\n", i);
+	send_raw(lines, len);
+	free(lines);
+}
+
+START_TEST(who_reads_late_gets_all_replies)
+{
+	char wanted[32];
+
+	send_2000_requests();
+	usleep(100000);
+	for (unsigned i = 0; i < 2000; i++) {
+		snprintf(wanted, sizeof(wanted), "{\"id\":%u,", i);
+		ck_assert_ptr_nonnull(strstr(receive(client), wanted));
+	}
+}
+END_TEST
+
+/* It has a second for that. */
+static void *read_till_exit(void *ctx)
+{
+	(void)ctx;
+	usleep(100000);
+	while (!strstr(receive(client), "\"event\":\"exit\""))
+		;
+	return NULL;
+}
+
+START_TEST(who_reads_late_hears_of_the_end)
+{
+	const struct lodge_result result = {.outcome = LODGE_POWEROFF};
+	pthread_t thread;
+
+	ask("{\"command\": \"events\"}");
+	send_2000_requests();
+	ck_assert_int_eq(pthread_create(&thread, NULL, read_till_exit, NULL), 0);
+	server_finish(server, &result);
+	server_free(server);
+	server = NULL;
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+END_TEST
+
+START_TEST(who_comes_when_no_descriptor_is_left_is_served_later)
+{
+	struct rlimit before, low;
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct pollfd answered = {.fd = fd, .events = POLLIN};
+
+	ask("{\"command\": \"events\"}");
+	ck_assert_int_eq(runtime_path("guest", CONTROL_SOCKET, address.sun_path, NULL), 0);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	low = (struct rlimit){.rlim_cur = 64, .rlim_max = before.rlim_max};
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &low), 0);
+	while (dup(fd) >= 0) /* gone with this test's process */
+		;
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	ck_assert_int_eq(send(fd, "{}\n", 3, 0), 3);
+	ck_assert_int_eq(poll(&answered, 1, 300), 0);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	ck_assert_int_eq(poll(&answered, 1, 20000), 1);
+	ck_assert_int_eq(answered.revents, POLLIN);
+}
+END_TEST
+
+/* Files such as a cgroup has. */
+START_TEST(what_set_does_not_name_stays_as_it_is)
+{
+	files_make("cpu.weight", 0);
+	files_make("cpu.max", 0);
+	files_make("memory.max", 0);
+	strcpy(cgroup.path, ".");
+	cgroup.controllers = CGROUP_CPU | CGROUP_MEMORY;
+	cgroup.limits =
+		(struct lodge_limits){.cpu_share = 300, .cpu_max_percent = 50, .memory_max = 1ull << 32};
+	ask("{\"command\": \"set\", \"cpu_max\": 70}");
+	ck_assert_uint_eq(cgroup.limits.cpu_share, 300);
+	ck_assert_uint_eq(cgroup.limits.cpu_max_percent, 70);
+	ck_assert_uint_eq(cgroup.limits.memory_max, 1ull << 32);
+	ask("{\"command\": \"set\", \"cpu_share\": 0}");
+	ck_assert_uint_eq(cgroup.limits.cpu_share, 0);
+	ck_assert_uint_eq(cgroup.limits.cpu_max_percent, 70);
+}
+END_TEST
+
 START_TEST(the_longest_line_is_taken_and_a_longer_one_ends_the_connection)
 {
 	char *line = malloc(LODGE_LINE_MAX + 1);
@@ -277,6 +372,8 @@ START_TEST(the_end_is_told_to_who_asked_for_events_and_to_nobody_else)
 	const char *line;
 
 	ck_assert_int_eq(lodge_client_new("guest", &deaf, &error), 0);
+	ck_assert_int_eq(lodge_client_send(deaf, "{\"command\": \"set\"}", &error), 0);
+	ck_assert_ptr_nonnull(strstr(receive(deaf), "\"ok\":true"));
 	ask("{\"command\": \"events\"}");
 	server_finish(server, &result);
 	ck_assert_ptr_nonnull(strstr(receive(client), "{\"event\":\"panic\",\"time\":"));
@@ -366,6 +463,10 @@ Suite *control_server_suite(void)
 	tcase_add_test(tcase, blank_lines_are_passed_over);
 	tcase_add_test(tcase, a_request_may_come_a_byte_at_a_time);
 	tcase_add_test(tcase, many_requests_at_once_are_answered_in_order);
+	tcase_add_test(tcase, who_reads_late_gets_all_replies);
+	tcase_add_test(tcase, who_reads_late_hears_of_the_end);
+	tcase_add_test(tcase, who_comes_when_no_descriptor_is_left_is_served_later);
+	tcase_add_test(tcase, what_set_does_not_name_stays_as_it_is);
 	tcase_add_test(tcase, the_longest_line_is_taken_and_a_longer_one_ends_the_connection);
 	tcase_add_test(tcase, deep_nesting_is_an_error);
 	tcase_add_test(tcase, a_client_that_leaves_in_the_middle_of_a_line_disturbs_nobody);

@@ -12,6 +12,7 @@
 
 #include "control/runtime_dir.h"
 #include "lib/files.h"
+#include "lodge_control.h"
 #include "util/error.h"
 
 static struct runtime_entry entry;
@@ -47,10 +48,10 @@ static void leave_a_dead_guest(const char *name)
 
 	if (!pid) {
 		struct runtime_entry dead;
-		int fd;
 
 		_exit(runtime_claim(name, &dead, NULL) ||
-			(fd = openat(dead.dir_fd, CONTROL_SOCKET, O_CREAT | O_WRONLY, 0600)) < 0);
+			openat(dead.dir_fd, CONTROL_SOCKET, O_CREAT | O_WRONLY, 0600) < 0 ||
+			openat(dead.dir_fd, CONSOLE_SOCKET, O_CREAT | O_WRONLY, 0600) < 0);
 	}
 	ck_assert_int_eq(waitpid(pid, &(int){0}, 0), pid);
 }
@@ -169,6 +170,43 @@ START_TEST(a_directory_that_is_open_to_others_is_refused)
 }
 END_TEST
 
+/* Nobody else may lay out a directory for root in /tmp, say. */
+START_TEST(a_directory_of_another_user_is_refused)
+{
+	if (geteuid()) {
+		printf("SKIPPED: a_directory_of_another_user_is_refused: only root can give one away\n");
+		return;
+	}
+	ck_assert_int_eq(mkdir("rt", 0700), 0);
+	ck_assert_int_eq(chown("rt", 65534, 65534), 0);
+	ck_assert_int_eq(runtime_claim("web", &entry, &error), -EPERM);
+	ck_assert(!exists("rt/web"));
+}
+END_TEST
+
+/* A process was killed before it could make the lock. */
+START_TEST(an_empty_entry_is_removed_by_who_lists)
+{
+	ck_assert_int_eq(mkdir("rt", 0700), 0);
+	ck_assert_int_eq(mkdir("rt/web", 0700), 0);
+	ck_assert_uint_eq(count_names(), 0);
+	ck_assert(!exists("rt/web"));
+}
+END_TEST
+
+START_TEST(a_name_is_made_up_of_what_the_kernels_file_has_for_one)
+{
+	static const char *const kernels[][2] = {
+		{"/boot/_vm linuz@6.1", "vmlinuz6.1-1"}, {"dir/\xc3\xa4", "guest-1"}, {NULL, "lodger-1"}};
+	struct lodge_instance *instance;
+
+	ck_assert_int_eq(lodge_instance_new(NULL, kernels[_i][0], &instance, NULL), 0);
+	ck_assert_str_eq(lodge_instance_name(instance), kernels[_i][1]);
+	lodge_instance_free(instance);
+	ck_assert_int_eq(rmdir("rt"), 0); /* nothing is left, nor has anybody to remove it */
+}
+END_TEST
+
 START_TEST(a_symbolic_link_is_not_followed)
 {
 	ck_assert_int_eq(mkdir("elsewhere", 0700), 0);
@@ -259,6 +297,9 @@ Suite *runtime_dir_suite(void)
 	tcase_add_test(tcase, what_a_killed_guest_left_is_removed_by_who_looks_for_it);
 	tcase_add_test(tcase, the_name_of_a_killed_guest_can_be_claimed);
 	tcase_add_test(tcase, a_directory_that_is_open_to_others_is_refused);
+	tcase_add_test(tcase, a_directory_of_another_user_is_refused);
+	tcase_add_test(tcase, an_empty_entry_is_removed_by_who_lists);
+	tcase_add_loop_test(tcase, a_name_is_made_up_of_what_the_kernels_file_has_for_one, 0, 3);
 	tcase_add_test(tcase, a_symbolic_link_is_not_followed);
 	tcase_add_test(tcase, a_path_too_long_for_a_socket_is_told);
 	tcase_add_test(tcase, the_directory_is_the_first_of_four);
