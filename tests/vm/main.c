@@ -32,6 +32,7 @@ int main(void)
 		restart_suite,
 		front_panel_suite,
 		bad_input_suite,
+		commands_suite,
 		guests_suite,
 		attach_suite,
 		stats_suite,

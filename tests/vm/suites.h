@@ -19,6 +19,7 @@ Suite *restart_suite(void);
 Suite *front_panel_suite(void);
 Suite *bad_input_suite(void);
 Suite *stats_suite(void);
+Suite *commands_suite(void);
 Suite *guests_suite(void);
 Suite *attach_suite(void);
 Suite *limits_suite(void);
