@@ -125,6 +125,7 @@ END_TEST
 
 START_TEST(a_vm_is_reset_from_outside_also_while_paused)
 {
+	static struct lodge_stats first, all;
 	struct lodge_vm *vm;
 
 	guest_init(&guest, NULL);
@@ -134,11 +135,14 @@ START_TEST(a_vm_is_reset_from_outside_also_while_paused)
 	lodge_vm_free(vm);
 	guest_start(&guest);
 	ck_assert(guest_wait_for(&guest, "lodger: ready", 1));
+	ck_assert_int_eq(lodge_vm_stats(guest.vm, &first), 0);
 	ck_assert_int_eq(lodge_vm_reset(guest.vm), 0);
 	ck_assert(guest_wait_for(&guest, "lodger: ready", 2));
 	ck_assert_int_eq(lodge_vm_pause(guest.vm), 0);
 	ck_assert_int_eq(lodge_vm_reset(guest.vm), 0);
 	ck_assert(guest_wait_for(&guest, "lodger: ready", 3));
+	ck_assert_int_eq(lodge_vm_stats(guest.vm, &all), 0);
+	ck_assert_uint_gt(2 * all.vcpus[0].exits, 3 * first.vcpus[0].exits); /* of all three */
 	lodge_vm_stop(guest.vm);
 	ck_assert_int_eq(guest_finish(&guest), 115);
 	ck_assert_uint_eq(guest.result.restarts, 2);
