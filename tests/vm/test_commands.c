@@ -121,6 +121,21 @@ START_TEST(a_named_guest_on_a_terminal_tells_there_how_it_ended)
 }
 END_TEST
 
+START_TEST(a_named_guest_that_is_killed_leaves_its_terminal_with_103)
+{
+	static struct pty pty;
+
+	if (!pty_open(&pty))
+		return;
+	pty_start(&pty, (const char *const[]){command_lodge(), "run", "--name", "web", NULL});
+	ck_assert(pty_expect(&pty, "lodger> "));
+	kill(pid_of("web"), SIGKILL);
+	ck_assert_int_eq(pty_finish(&pty), 103);
+	ck_assert_ptr_nonnull(strstr(pty.seen, "was killed"));
+	pty_close(&pty);
+}
+END_TEST
+
 /* The console */
 
 START_TEST(logs_have_the_very_bytes)
@@ -305,6 +320,7 @@ Suite *commands_suite(void)
 	tcase_add_test(tcase, a_detached_guest_has_nothing_of_its_callers);
 	tcase_add_test(tcase, a_detached_guest_goes_on_writing_to_its_log);
 	tcase_add_test(tcase, a_named_guest_on_a_terminal_tells_there_how_it_ended);
+	tcase_add_test(tcase, a_named_guest_that_is_killed_leaves_its_terminal_with_103);
 	tcase_add_test(tcase, logs_have_the_very_bytes);
 	tcase_add_test(tcase, a_size_that_is_told_reaches_a_pty);
 	tcase_add_loop_test(tcase, ctrl_a_reaches_the_guest_when_typed_twice_or_not_on_a_terminal, 0, 3);
