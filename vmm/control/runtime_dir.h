@@ -29,8 +29,8 @@ bool runtime_name_valid(const char *name);
 int runtime_path(const char *name, const char *file, char path[RUNTIME_PATH_MAX], struct error *error);
 
 /*
- * Makes the entry and locks it; the directories above it are made where they are missing, and must be this user's
- * alone. 0, -EEXIST (it is locked), or another -errno, and *error.
+ * Makes the entry and locks it; the runtime directory is made where it is missing (what is above it is
+ * not), and must be this user's alone. 0, -EEXIST (it is locked), or another -errno, and *error.
  */
 int runtime_claim(const char *name, struct runtime_entry *ret_entry, struct error *error);
 
