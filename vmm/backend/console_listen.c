@@ -7,20 +7,10 @@
 
 #include "backend/console_client.h"
 #include "util/bytes.h"
+#include "util/peer.h"
 
 /* How long the sockets rest after accept4() has failed, as it does without a free descriptor. */
 #define REST_NS 100000000u
-
-/* The console is this user's own: to type on it is to be root in many a guest. */
-static bool is_welcome(int fd)
-{
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
-		return false;
-	return peer.uid == geteuid() || peer.uid == 0;
-}
 
 /* A place for a connection, if need be that of one which hung up before the chip took what it had typed. */
 static struct console_client *find_place(struct console *console)
@@ -85,7 +75,7 @@ void console_listen_ready(void *ctx, uint32_t events)
 		return;
 	}
 	twin = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (twin >= 0 && is_welcome(fd))
+	if (twin >= 0 && peer_is_ours(fd))
 		client = find_place(listener->console);
 	if (!client) {
 		close(fd);

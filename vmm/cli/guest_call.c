@@ -7,6 +7,11 @@
 
 #define REPLY_TIMEOUT_MS 10000
 
+uint64_t guest_number(const json_t *object, const char *name)
+{
+	return (uint64_t)json_integer_value(json_object_get(object, name));
+}
+
 json_t *guest_request(const char *command)
 {
 	return json_pack("{s:s}", "command", command);

@@ -2,8 +2,12 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdint.h>
 
 #include "lodge_control.h"
+
+/* A member of what a guest tells that is a number; 0 where there is none. */
+uint64_t guest_number(const json_t *object, const char *name);
 
 /* {"command": name}: a new reference. */
 json_t *guest_request(const char *command);

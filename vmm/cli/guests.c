@@ -106,11 +106,6 @@ static const char *string_of(const json_t *object, const char *name)
 	return text ? text : "-";
 }
 
-static uint64_t number_of(const json_t *object, const char *name)
-{
-	return (uint64_t)json_integer_value(json_object_get(object, name));
-}
-
 static void print_table(const json_t *guests)
 {
 	size_t i;
@@ -122,12 +117,12 @@ static void print_table(const json_t *guests)
 		char memory[SIZE_TEXT_MAX] = "-", uptime[24] = "-";
 
 		if (json_object_get(guest, "cpus")) {
-			size_format(number_of(guest, "memory"), memory);
-			print_uptime(number_of(guest, "uptime_us"), uptime, sizeof(uptime));
+			size_format(guest_number(guest, "memory"), memory);
+			print_uptime(guest_number(guest, "uptime_us"), uptime, sizeof(uptime));
 		}
 		printf("%-20s %-9s %8" PRIu64 " %8s %5" PRIu64 " %9s  %s\n", string_of(guest, "name"),
-			string_of(guest, "state"), number_of(guest, "pid"), uptime, number_of(guest, "cpus"),
-			memory, string_of(guest, "kernel"));
+			string_of(guest, "state"), guest_number(guest, "pid"), uptime,
+			guest_number(guest, "cpus"), memory, string_of(guest, "kernel"));
 	}
 }
 
@@ -230,7 +225,7 @@ static int run_wait(const struct command *command, int argc, char **argv)
 	lodge_client_free(client);
 	if (err)
 		return complain(command->name, &error);
-	status = (int)number_of(end, "status");
+	status = (int)guest_number(end, "status");
 	json_decref(end);
 	return status;
 }

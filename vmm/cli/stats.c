@@ -50,14 +50,9 @@ static const struct option_row rows[] = {
 	{0},
 };
 
-static uint64_t number_of(const json_t *object, const char *name)
-{
-	return (uint64_t)json_integer_value(json_object_get(object, name));
-}
-
 static double seconds_of(const json_t *object, const char *name)
 {
-	return (double)number_of(object, name) / 1e6;
+	return (double)guest_number(object, name) / 1e6;
 }
 
 static void print_memory(const json_t *stats)
@@ -65,10 +60,10 @@ static void print_memory(const json_t *stats)
 	char all[SIZE_TEXT_MAX], resident[SIZE_TEXT_MAX], shared[SIZE_TEXT_MAX], vmm[SIZE_TEXT_MAX];
 
 	printf("  memory    %s, of it resident %s, shared %s; lodge itself %s\n",
-		size_format(number_of(stats, "memory"), all),
-		size_format(number_of(stats, "memory_resident"), resident),
-		size_format(number_of(stats, "memory_shared"), shared),
-		size_format(number_of(stats, "vmm_resident"), vmm));
+		size_format(guest_number(stats, "memory"), all),
+		size_format(guest_number(stats, "memory_resident"), resident),
+		size_format(guest_number(stats, "memory_shared"), shared),
+		size_format(guest_number(stats, "vmm_resident"), vmm));
 }
 
 static void print_vcpus(const json_t *vcpus)
@@ -79,7 +74,8 @@ static void print_vcpus(const json_t *vcpus)
 		const json_t *vcpu = json_array_get(vcpus, i);
 
 		printf("  CPU %-5zu in the guest %.3f s, in exits %.3f s (%" PRIu64 " exits)\n", i,
-			seconds_of(vcpu, "guest_us"), seconds_of(vcpu, "exit_us"), number_of(vcpu, "exits"));
+			seconds_of(vcpu, "guest_us"), seconds_of(vcpu, "exit_us"),
+			guest_number(vcpu, "exits"));
 	}
 }
 
@@ -93,14 +89,14 @@ static void print_disks(const json_t *disks)
 
 		printf("  disk %-4zu %" PRIu64 " reads (%s), %" PRIu64 " writes (%s), %" PRIu64
 		       " flushes, %" PRIu64 " errors\n",
-			i, number_of(disk, "reads"), size_format(number_of(disk, "bytes_read"), in),
-			number_of(disk, "writes"), size_format(number_of(disk, "bytes_written"), out),
-			number_of(disk, "flushes"), number_of(disk, "errors"));
+			i, guest_number(disk, "reads"), size_format(guest_number(disk, "bytes_read"), in),
+			guest_number(disk, "writes"), size_format(guest_number(disk, "bytes_written"), out),
+			guest_number(disk, "flushes"), guest_number(disk, "errors"));
 		printf("            latency in us: 50%% %" PRIu64 ", 90%% %" PRIu64 ", 99%% %" PRIu64
 		       ", 99.9%% %" PRIu64 ", most %" PRIu64 "; held back by its rate for %.3f s\n",
-			number_of(latency, "p50"), number_of(latency, "p90"), number_of(latency, "p99"),
-			number_of(latency, "p999"), number_of(latency, "max"),
-			seconds_of(disk, "throttled_us"));
+			guest_number(latency, "p50"), guest_number(latency, "p90"),
+			guest_number(latency, "p99"), guest_number(latency, "p999"),
+			guest_number(latency, "max"), seconds_of(disk, "throttled_us"));
 	}
 }
 
@@ -109,15 +105,16 @@ static void print_limits(const json_t *limits)
 {
 	char max[SIZE_TEXT_MAX], now[SIZE_TEXT_MAX];
 
-	if (number_of(limits, "cpu_share"))
-		printf("  limit     CPU share %" PRIu64 "\n", number_of(limits, "cpu_share"));
-	if (number_of(limits, "cpu_max"))
+	if (guest_number(limits, "cpu_share"))
+		printf("  limit     CPU share %" PRIu64 "\n", guest_number(limits, "cpu_share"));
+	if (guest_number(limits, "cpu_max"))
 		printf("  limit     CPU %" PRIu64 "%%; held back by it for %.3f s\n",
-			number_of(limits, "cpu_max"), (double)number_of(limits, "cpu_throttled_us") / 1e6);
-	if (number_of(limits, "memory_max"))
+			guest_number(limits, "cpu_max"),
+			(double)guest_number(limits, "cpu_throttled_us") / 1e6);
+	if (guest_number(limits, "memory_max"))
 		printf("  limit     memory %s, of it used %s\n",
-			size_format(number_of(limits, "memory_max"), max),
-			size_format(number_of(limits, "memory_current"), now));
+			size_format(guest_number(limits, "memory_max"), max),
+			size_format(guest_number(limits, "memory_current"), now));
 }
 
 static void print_exits(json_t *exits)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/guest_call.h"
 #include "util/bytes.h"
 
 #define BAR_WIDTH     8
@@ -13,31 +14,26 @@
 #define OTHER_COLUMNS 72 /* all but the names */
 #define NUMBER_MAX    16
 
-static uint64_t number_of(const json_t *object, const char *name)
-{
-	return (uint64_t)json_integer_value(json_object_get(object, name));
-}
-
 static void add_up(const json_t *stats, uint64_t totals[TOP_TOTALS])
 {
 	const json_t *vcpus = json_object_get(stats, "vcpus"), *disks = json_object_get(stats, "disks"), *one;
 	size_t i;
 
 	for (i = 0; (one = json_array_get(vcpus, i)); i++) {
-		totals[TOP_CPU_US] += number_of(one, "guest_us") + number_of(one, "exit_us");
-		totals[TOP_EXITS] += number_of(one, "exits");
+		totals[TOP_CPU_US] += guest_number(one, "guest_us") + guest_number(one, "exit_us");
+		totals[TOP_EXITS] += guest_number(one, "exits");
 	}
 	for (i = 0; (one = json_array_get(disks, i)); i++) {
-		totals[TOP_READS] += number_of(one, "reads");
-		totals[TOP_WRITES] += number_of(one, "writes");
-		totals[TOP_BYTES_READ] += number_of(one, "bytes_read");
-		totals[TOP_BYTES_WRITTEN] += number_of(one, "bytes_written");
+		totals[TOP_READS] += guest_number(one, "reads");
+		totals[TOP_WRITES] += guest_number(one, "writes");
+		totals[TOP_BYTES_READ] += guest_number(one, "bytes_read");
+		totals[TOP_BYTES_WRITTEN] += guest_number(one, "bytes_written");
 	}
 }
 
 void top_guest_update(struct top_guest *guest, const json_t *stats)
 {
-	uint64_t uptime_us = number_of(stats, "uptime_us"), totals[TOP_TOTALS] = {0};
+	uint64_t uptime_us = guest_number(stats, "uptime_us"), totals[TOP_TOTALS] = {0};
 	const char *state = json_string_value(json_object_get(stats, "state"));
 	double elapsed;
 	unsigned i;
@@ -57,8 +53,8 @@ void top_guest_update(struct top_guest *guest, const json_t *stats)
 	}
 	memcpy(guest->totals, totals, sizeof(totals));
 	guest->uptime_us = uptime_us;
-	guest->memory = number_of(stats, "memory");
-	guest->resident = number_of(stats, "memory_resident");
+	guest->memory = guest_number(stats, "memory");
+	guest->resident = guest_number(stats, "memory_resident");
 	guest->cpus = (unsigned)json_array_size(json_object_get(stats, "vcpus"));
 	snprintf(guest->state, sizeof(guest->state), "%s", state ? state : "-");
 }

@@ -18,6 +18,7 @@
 #include "lodge_control.h"
 #include "util/bytes.h"
 #include "util/clock.h"
+#include "util/peer.h"
 
 #define CLIENTS_MAX     32
 #define OUT_MAX         (2 * LODGE_REPLY_MAX) /* a client with more to read is cut off */
@@ -194,15 +195,6 @@ static void announce(void *ctx, json_t *event)
 	json_decref(event);
 }
 
-/* This user's processes, and root's: the directory keeps others out, and this does so if somebody opens it. */
-static bool is_friend(int fd)
-{
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-
-	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) && (peer.uid == geteuid() || !peer.uid);
-}
-
 static struct connection *free_connection(struct server *server)
 {
 	unsigned i;
@@ -239,7 +231,8 @@ static bool accept_client(struct server *server)
 		}
 		return false;
 	}
-	if (!is_friend(fd)) {
+	/* The directory keeps others out, and this does so if somebody opens it. */
+	if (!peer_is_ours(fd)) {
 		close(fd);
 		return true;
 	}
