@@ -15,8 +15,8 @@ FLAGS_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FLAGS_tsan := -fsanitize=thread
 SANITIZE   := $(FLAGS_$(FLAVOR))
 PKGS       := jansson
-# These unpack kernels. Linked statically: as shared libraries they would slow down each start of lodge.
-PKGS_STATIC := zlib liblzma libzstd
+# These unpack kernels and drive disks. Linked statically: as shared libraries they would slow down each start of lodge.
+PKGS_STATIC := zlib liblzma libzstd liburing
 
 CFLAGS_ALL := -std=gnu17 -g $(OPT) $(WARNINGS) $(WERROR) -Ivmm -D_GNU_SOURCE \
               -DLODGE_VERSION='"$(VERSION)"' -fvisibility=hidden -pthread $(SANITIZE) \

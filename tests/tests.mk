@@ -27,7 +27,7 @@ $(BUILD)/tests/linux-control: $(BUILD)/tests/linux/control.o $(BUILD)/liblodge.a
 	$(E) "  LINK  $@"
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
-BENCH_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/*.c)) \
+BENCH_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/bench_blk.c,$(wildcard tests/bench/*.c))) \
               $(BUILD)/tests/lib/command.o $(BUILD)/tests/lib/elf_builder.o
 
 $(BENCH_OBJS): CFLAGS_ALL += $(TEST_CFLAGS)
@@ -39,6 +39,11 @@ $(BUILD)/tests/run-bench: $(BENCH_OBJS) $(BUILD)/liblodge.a
 $(BUILD)/tests/bench-bare: tests/bench/bare.c tests/bench/bare.h
 	$(E) "  LINK  $@"
 	$(Q)$(CC) $(CFLAGS_ALL) -Itests -DBARE_MAIN -o $@ $<
+
+# The block device alone sees the library's internals, as a unit test does.
+$(BUILD)/tests/bench-blk: $(BUILD)/tests/bench/bench_blk.o $(LIB_OBJS)
+	$(E) "  LINK  $@"
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
 # Never a part of check: a slow machine is no failure.
 .PHONY: bench

@@ -79,12 +79,20 @@ struct lodge_disk_rate {
 	uint64_t bytes_per_s, requests_per_s;
 };
 
+/* Who carries a disk's requests out. */
+enum lodge_aio {
+	LODGE_AIO_AUTO, /* io_uring, or threads where this host has none or forbids it */
+	LODGE_AIO_IO_URING,
+	LODGE_AIO_THREADS,
+};
+
 struct lodge_disk {
 	const char *path; /* a raw image or block device; NULL: a scratch disk in memory, gone with the VM */
 	uint64_t size;    /* bytes, of a scratch disk only; 0: 16 MiB */
 	const char *serial; /* up to 20 bytes for GET_ID; NULL: "lodge-0", "lodge-1" ... */
 	bool read_only;
-	bool direct; /* O_DIRECT: past the host's page cache */
+	bool direct;        /* O_DIRECT: past the host's page cache */
+	enum lodge_aio aio; /* of a file or block device */
 	struct lodge_disk_rate rate;
 };
 
@@ -176,6 +184,7 @@ struct lodge_latency {
 };
 
 struct lodge_disk_stats {
+	const char *engine; /* static; who carries its requests out: "io_uring", "threads" or "memory" */
 	uint64_t reads, writes, flushes, discards, others, errors;
 	uint64_t bytes_read, bytes_written;
 	struct lodge_latency

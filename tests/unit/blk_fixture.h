@@ -23,7 +23,7 @@ enum { UNTOUCHED = 0xee };
 static struct guest_ring ring;
 static struct virtqueue queue;
 static struct virtio_blk blk;
-static uint64_t not_before; /* what serve() said last */
+static uint64_t not_before; /* what take() said last */
 
 static inline uint64_t features(void)
 {
@@ -45,12 +45,14 @@ static inline void set_up(void)
 		disk.bytes[i] = (uint8_t)(i / 512 + 1);
 	ring_init(&ring, SIZE);
 	ck_assert_int_eq(virtqueue_start(&queue, &ring.mem, &ring.config, BIT(28), SIZE), 0);
-	ck_assert_int_eq(virtio_blk_init(&blk, &disk.block, "serial-42"), 0);
+	ck_assert_int_eq(virtio_blk_init(&blk, &disk.block, "serial-42", 1), 0);
 	virtio_blk_ops.negotiated(&blk, features());
 }
 
 static inline void tear_down(void)
 {
+	virtio_blk_ops.progress(&blk, true);
+	virtio_blk_fini(&blk);
 	ring_fini(&ring);
 }
 
@@ -67,9 +69,17 @@ static inline void put_header(uint32_t type, uint64_t sector)
 	*(uint8_t *)ring_at(&ring, STATUS) = UNTOUCHED;
 }
 
+static inline int take(void)
+{
+	return virtio_blk_ops.take(&blk, 0, &queue, &ring.mem, &not_before);
+}
+
 static inline int serve(void)
 {
-	return virtio_blk_ops.serve(&blk, 0, &queue, &ring.mem, &not_before);
+	int r = take();
+
+	virtio_blk_ops.progress(&blk, false);
+	return r;
 }
 
 static inline uint32_t used_len(void)

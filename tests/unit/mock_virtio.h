@@ -25,13 +25,20 @@
 static struct {
 	uint64_t negotiated;
 	unsigned resets;
-	unsigned served;
-	int verdict;              /* if not 0, what serve returns without a look at the queue */
+	unsigned served;          /* calls of take */
+	int verdict;              /* if not 0, what take returns without a look at the queue */
 	uint64_t not_before;      /* what goes with -EAGAIN */
-	unsigned put_off_from;    /* if not 0, that call of serve and those after it return -EAGAIN */
-	bool wait;                /* serve tells of its arrival and waits to be let go */
+	unsigned put_off_from;    /* if not 0, that call of take and those after it return -EAGAIN */
+	bool wait;                /* take tells of its arrival and waits to be let go */
 	bool quiet;               /* the driver was asked not to notify while a request was served */
-	void (*when_empty)(void); /* called once, when serve found nothing */
+	void (*when_empty)(void); /* called once, when take found nothing */
+	unsigned holds;           /* so many requests are held back, the others answered at once */
+	unsigned held;            /* of these, that are now */
+	struct {
+		struct virtqueue *queue;
+		uint16_t head;
+	} pending[4];
+	unsigned progresses, waits; /* calls of progress; of them, those that wait */
 	sem_t arrived, go;
 	uint8_t space[16];
 	uint64_t written_offset, written_value;
@@ -70,7 +77,7 @@ static inline void device_reset(void *dev)
 	device.resets++;
 }
 
-static inline int device_serve(void *dev, unsigned index, struct virtqueue *queue,
+static inline int device_take(void *dev, unsigned index, struct virtqueue *queue,
 	const struct guest_memory *mem, uint64_t *ret_not_before)
 {
 	struct virtqueue_chain chain;
@@ -89,15 +96,39 @@ static inline int device_serve(void *dev, unsigned index, struct virtqueue *queu
 	}
 	if (device.verdict)
 		return device.verdict;
+	if (device.holds && device.held == device.holds)
+		return -EBUSY;
 	r = virtqueue_pop(queue, mem, &chain);
 	device.quiet = queue->used->flags & VRING_USED_F_NO_NOTIFY;
-	if (r > 0)
+	if (r > 0 && device.holds) {
+		device.pending[device.held].queue = queue;
+		device.pending[device.held++].head = chain.head;
+	} else if (r > 0) {
 		virtqueue_push(queue, chain.head, chain.head);
+	}
 	if (r == 0 && device.when_empty) {
 		device.when_empty();
 		device.when_empty = NULL;
 	}
 	return r;
+}
+
+/* Answers what is held back, where somebody waits for it or `let_go` says so. */
+static bool let_go;
+
+static inline bool device_progress(void *dev, bool wait)
+{
+	unsigned i, count = wait || let_go ? device.held : 0;
+
+	(void)dev;
+	device.progresses++;
+	device.waits += wait;
+	for (i = 0; i < count; i++) {
+		ck_assert(virtqueue_started(device.pending[i].queue));
+		virtqueue_push(device.pending[i].queue, device.pending[i].head, 1);
+	}
+	device.held -= count;
+	return count;
 }
 
 static const struct virtio_device_ops device_ops = {
@@ -107,13 +138,13 @@ static const struct virtio_device_ops device_ops = {
 	.config_read = device_config_read,
 	.config_write = device_config_write,
 	.reset = device_reset,
-	.serve = device_serve,
-	.queue_count = 2,
+	.take = device_take,
+	.progress = device_progress,
 	.queue_size_max = SIZE,
 };
 
 static struct guest_ring ring;
-static struct doorbell bells[2];
+static struct doorbell bell;
 static struct virtio_mmio mmio;
 static bool line;
 static unsigned raises;
@@ -143,30 +174,33 @@ static inline void put(uint64_t offset, uint32_t value)
 static inline void set_up(void)
 {
 	struct virtio_mmio_config config = {
-		.mem = &ring.mem, .ops = &device_ops, .irq = {.set = set_line}, .doorbells = bells};
+		.mem = &ring.mem,
+		.ops = &device_ops,
+		.irq = {.set = set_line},
+		.doorbell = &bell,
+		.queue_count = 2,
+	};
 
 	memset(&device, 0, sizeof(device));
 	sem_init(&device.arrived, 0, 0);
 	sem_init(&device.go, 0, 0);
 	ring_init(&ring, SIZE);
-	ck_assert_int_eq(doorbell_init(&bells[0]), 0);
-	ck_assert_int_eq(doorbell_init(&bells[1]), 0);
+	ck_assert_int_eq(doorbell_init(&bell), 0);
 	ck_assert_int_eq(virtio_mmio_init(&mmio, &config), 0);
-	line = overtaken = false;
+	line = overtaken = let_go = false;
 	raises = 0;
 }
 
 static inline void tear_down(void)
 {
 	virtio_mmio_fini(&mmio);
-	doorbell_fini(&bells[0]);
-	doorbell_fini(&bells[1]);
+	doorbell_fini(&bell);
 	ring_fini(&ring);
 }
 
-static inline bool rung(unsigned index)
+static inline bool rung(void)
 {
-	struct pollfd fd = {.fd = bells[index].fd, .events = POLLIN};
+	struct pollfd fd = {.fd = bell.fd, .events = POLLIN};
 
 	return poll(&fd, 1, 0) == 1;
 }
@@ -200,15 +234,19 @@ static inline void ready_queue(uint32_t index, const struct virtqueue_config *co
 	put(VIRTIO_MMIO_QUEUE_READY, 1);
 }
 
-/* A driver's whole start, with queue 1 in use; the doorbells' first ring is taken back. */
-static inline void start(void)
+/* A driver's whole start, with queue 1 in use; the doorbell's first ring is taken back. */
+static inline void start_with(uint64_t features)
 {
-	negotiate(VERSION_1);
+	negotiate(features);
 	ready_queue(1, &ring.config);
 	put(VIRTIO_MMIO_STATUS, DRIVER_OK);
 	ck_assert_uint_eq(get(VIRTIO_MMIO_STATUS), DRIVER_OK);
-	doorbell_clear(&bells[0]);
-	doorbell_clear(&bells[1]);
+	doorbell_clear(&bell);
+}
+
+static inline void start(void)
+{
+	start_with(VERSION_1);
 }
 
 static inline void offer(uint16_t head)

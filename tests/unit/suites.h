@@ -2,6 +2,7 @@
 #pragma once
 
 #include <check.h>
+#include <stdbool.h>
 
 /* test_bus.c */
 Suite *bus_suite(void);
@@ -45,11 +46,13 @@ TCase *virtio_mmio_serve_tcase(void);
 /* test_virtio_blk.c */
 Suite *virtio_blk_suite(void);
 
-/* test_virtio_blk_rate.c: a part of that suite */
+/* test_virtio_blk_async.c and test_virtio_blk_rate.c: parts of that suite */
+TCase *virtio_blk_async_tcase(void);
 TCase *virtio_blk_rate_tcase(void);
 
-/* test_block_file.c */
+/* test_block_file.c, and test_block_engines.c: a part of that suite */
 Suite *block_file_suite(void);
+TCase *block_engine_tcase(bool threads);
 
 /* test_size.c */
 Suite *size_suite(void);

@@ -1,89 +1,13 @@
-#include <check.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include "backend/block.h"
-#include "backend/block_file.h"
+#include "block_file_fixture.h"
 #include "suites.h"
-#include "util/bytes.h"
-#include "util/error.h"
-
-#define SIZE KIB(256)
-
-static char folder[PATH_MAX];
-static char path[PATH_MAX + 16];
-static struct block_backend *block;
-static struct error error;
-static uint8_t *buffer; /* SIZE bytes, aligned to a page */
-
-static int open_disk(bool read_only, bool direct)
-{
-	struct block_file_config config = {.path = path, .read_only = read_only, .direct = direct};
-
-	error = (struct error){0};
-	return block_file_open(&config, &block, &error);
-}
-
-static void close_disk(void)
-{
-	if (block)
-		block->ops->close(block);
-	block = NULL;
-}
-
-static void make_file(uint64_t size)
-{
-	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	ck_assert_int_ge(fd, 0);
-	memset(buffer, 0x11, SIZE);
-	for (uint64_t done = 0; done < size; done += MIN(SIZE, size - done))
-		ck_assert_int_gt(pwrite(fd, buffer, MIN(SIZE, size - done), (off_t)done), 0);
-	close(fd);
-}
-
-static void set_up(void)
-{
-	const char *tmp = getenv("TMPDIR");
-
-	snprintf(folder, sizeof(folder), "%s/lodge-test-XXXXXX", tmp ? tmp : "/tmp");
-	ck_assert_ptr_nonnull(mkdtemp(folder));
-	snprintf(path, sizeof(path), "%s/disk.img", folder);
-	ck_assert_int_eq(posix_memalign((void **)&buffer, 4096, SIZE), 0);
-	make_file(SIZE);
-	block = NULL;
-}
-
-static void tear_down(void)
-{
-	close_disk();
-	free(buffer);
-	if (unlink(path) < 0)
-		rmdir(path);
-	rmdir(folder);
-}
-
-static int transfer(bool write, void *at, size_t len, uint64_t offset)
-{
-	struct iovec iov = {at, len};
-
-	return write ? block->ops->writev(block, &iov, 1, offset) : block->ops->readv(block, &iov, 1, offset);
-}
-
-static bool all_bytes(const uint8_t *at, size_t len, uint8_t value)
-{
-	for (size_t i = 0; i < len; i++)
-		if (at[i] != value)
-			return false;
-	return true;
-}
 
 /* The error is for people: an image's, one line, path first, and it says what to do. */
 static void assert_error(int r, int expected, const char *remedy)
@@ -104,31 +28,6 @@ START_TEST(a_file_is_a_disk_of_its_size)
 	ck_assert_uint_ge(block->physical_size, 512);
 	ck_assert_uint_eq(block->physical_size & (block->physical_size - 1), 0);
 	ck_assert(!block->read_only && block->can_write_zeroes);
-}
-END_TEST
-
-START_TEST(what_is_written_is_read_and_is_in_the_file)
-{
-	uint8_t *at = buffer;
-	struct iovec parts[4] = {{at, 100}, {at + 8192, 0}, {at + 4096, 412}, {at + 9000, 512}};
-
-	ck_assert_int_eq(open_disk(false, false), 0);
-	memset(at, 0xa1, 100);
-	memset(at + 4096, 0xa2, 412);
-	memset(at + 9000, 0xa3, 512);
-	ck_assert_int_eq(block->ops->writev(block, parts, 4, 1024), 0);
-	ck_assert_int_eq(block->ops->flush(block), 0);
-	memset(buffer, 0, SIZE);
-	ck_assert_int_eq(block->ops->readv(block, parts, 4, 1024), 0);
-	ck_assert(all_bytes(at, 100, 0xa1) && all_bytes(at + 4096, 412, 0xa2));
-	ck_assert(all_bytes(at + 9000, 512, 0xa3));
-	close_disk();
-	ck_assert_int_eq(open_disk(true, false), 0);
-	ck_assert_int_eq(transfer(false, buffer, SIZE, 0), 0);
-	ck_assert(all_bytes(buffer, 1024, 0x11));
-	ck_assert(all_bytes(buffer + 1024, 100, 0xa1) && all_bytes(buffer + 1124, 412, 0xa2));
-	ck_assert(all_bytes(buffer + 1536, 512, 0xa3));
-	ck_assert(all_bytes(buffer + 2048, SIZE - 2048, 0x11));
 }
 END_TEST
 
@@ -238,25 +137,6 @@ START_TEST(a_failed_open_leaves_no_lock)
 }
 END_TEST
 
-START_TEST(a_read_only_disk_offers_and_does_no_writing)
-{
-	ck_assert_int_eq(open_disk(true, false), 0);
-	ck_assert(block->read_only && !block->can_discard && !block->can_write_zeroes);
-	ck_assert_int_lt(transfer(true, buffer, 512, 0), 0);
-	ck_assert_int_eq(block->ops->flush(block), 0);
-}
-END_TEST
-
-START_TEST(a_file_cut_under_the_guest_is_eio)
-{
-	ck_assert_int_eq(open_disk(false, false), 0);
-	ck_assert_int_eq(truncate(path, 1024), 0);
-	ck_assert_int_eq(transfer(false, buffer, 1024, 0), 0);
-	ck_assert_int_eq(transfer(false, buffer, 1024, 512), -EIO);
-	ck_assert_int_eq(transfer(false, buffer, 512, 2048), -EIO);
-}
-END_TEST
-
 START_TEST(opening_changes_nothing)
 {
 	struct stat before, after;
@@ -273,104 +153,6 @@ START_TEST(opening_changes_nothing)
 }
 END_TEST
 
-START_TEST(a_discard_gives_space_back_and_reads_zeroes)
-{
-	struct stat before, after;
-
-	ck_assert_int_eq(open_disk(false, false), 0);
-	if (!block->can_discard) {
-		fprintf(stderr, "skipped: %s cannot punch holes\n", folder);
-		return;
-	}
-	ck_assert_int_eq(block->ops->flush(block), 0);
-	ck_assert_int_eq(stat(path, &before), 0);
-	ck_assert_int_eq(block->ops->discard(block, KIB(64), KIB(64)), 0);
-	ck_assert_int_eq(stat(path, &after), 0);
-	ck_assert_int_eq(after.st_size, SIZE);
-	ck_assert_int_lt(after.st_blocks, before.st_blocks);
-	ck_assert_int_eq(transfer(false, buffer, SIZE, 0), 0);
-	ck_assert(all_bytes(buffer, KIB(64), 0x11));
-	ck_assert(all_bytes(buffer + KIB(64), KIB(64), 0));
-	ck_assert(all_bytes(buffer + KIB(128), KIB(128), 0x11));
-}
-END_TEST
-
-/* In a file, and in memory, where ZERO_RANGE does not exist and zeroes have to be written. */
-START_TEST(write_zeroes_writes_zeroes)
-{
-	bool unmap = _i & 1;
-	uint64_t size = MIB(2);
-
-	if (_i & 2)
-		ck_assert_int_eq(block_memory_open(size, &block, &error), 0);
-	else
-		make_file(size);
-	if (!block)
-		ck_assert_int_eq(open_disk(false, false), 0);
-	for (uint64_t at = 0; at < size; at += SIZE) {
-		memset(buffer, 0x11, SIZE);
-		ck_assert_int_eq(transfer(true, buffer, SIZE, at), 0);
-	}
-	ck_assert_int_eq(block->ops->write_zeroes(block, 512, size - 2560, unmap), 0);
-	ck_assert_int_eq(transfer(false, buffer, SIZE, 0), 0);
-	ck_assert(all_bytes(buffer, 512, 0x11) && all_bytes(buffer + 512, SIZE - 512, 0));
-	for (uint64_t at = SIZE; at < size - SIZE; at += SIZE) {
-		ck_assert_int_eq(transfer(false, buffer, SIZE, at), 0);
-		ck_assert(all_bytes(buffer, SIZE, 0));
-	}
-	ck_assert_int_eq(transfer(false, buffer, SIZE, size - SIZE), 0);
-	ck_assert(all_bytes(buffer, SIZE - 2048, 0) && all_bytes(buffer + SIZE - 2048, 2048, 0x11));
-}
-END_TEST
-
-/* O_DIRECT, from segments that no disk could take; left out where the file system has none. */
-START_TEST(direct_io_takes_unaligned_segments)
-{
-	struct iovec odd[3] = {{buffer + 1, 1000}, {buffer + 2001, 24}, {buffer + 4099, SIZE / 2 - 1024}};
-	int r;
-
-	if (open_disk(false, true) < 0) {
-		ck_assert_ptr_nonnull(strstr(error.text, "no direct I/O; leave `direct` out"));
-		fprintf(stderr, "skipped: %s\n", error.text);
-		return;
-	}
-	memset(odd[0].iov_base, 0xb1, 1000);
-	memset(odd[1].iov_base, 0xb2, 24);
-	memset(odd[2].iov_base, 0xb3, SIZE / 2 - 1024);
-	ck_assert_int_eq(block->ops->writev(block, odd, 3, 4096), 0);
-	memset(buffer, 0, SIZE);
-	ck_assert_int_eq(block->ops->readv(block, odd, 3, 4096), 0);
-	ck_assert(all_bytes(odd[0].iov_base, 1000, 0xb1) && all_bytes(odd[1].iov_base, 24, 0xb2));
-	ck_assert(all_bytes(odd[2].iov_base, SIZE / 2 - 1024, 0xb3));
-	ck_assert_uint_eq(buffer[0] + buffer[1001] + buffer[2025], 0);
-	ck_assert_int_eq(transfer(false, buffer, SIZE, 0), 0); /* aligned: no bounce */
-	ck_assert(all_bytes(buffer, 4096, 0x11) && all_bytes(buffer + 4096, 1000, 0xb1));
-	ck_assert(all_bytes(buffer + 5096, 24, 0xb2));
-	ck_assert(all_bytes(buffer + 4096 + SIZE / 2, SIZE / 2 - 4096, 0x11));
-	ck_assert_int_eq(truncate(path, 8192), 0);
-	r = transfer(false, buffer + 1, SIZE - 4096, 0);
-	ck_assert_int_eq(r, -EIO);
-}
-END_TEST
-
-START_TEST(a_demo_disk_says_so_and_is_otherwise_empty)
-{
-	ck_assert_int_eq(block_memory_open(SIZE, &block, &error), 0);
-	ck_assert_uint_eq(block->size, SIZE);
-	ck_assert_uint_eq(block->logical_size, 512);
-	ck_assert(!block->read_only && block->can_discard && block->can_write_zeroes);
-	ck_assert_int_eq(transfer(false, buffer, SIZE, 0), 0);
-	ck_assert_int_eq(memcmp(buffer, "lodge demo disk\n", 17), 0);
-	ck_assert(all_bytes(buffer + 16, SIZE - 16, 0));
-	ck_assert_int_eq(transfer(true, buffer, 512, 512), 0);
-	ck_assert_int_eq(block->ops->discard(block, 0, 512), 0);
-	ck_assert_int_eq(transfer(false, buffer, 1024, 0), 0);
-	ck_assert(all_bytes(buffer, 512, 0));
-	ck_assert_int_eq(memcmp(buffer + 512, "lodge demo disk\n", 17), 0);
-	ck_assert_int_eq(block->ops->flush(block), 0);
-}
-END_TEST
-
 START_TEST(a_demo_disk_of_no_whole_sectors_is_an_error)
 {
 	ck_assert_int_eq(block_memory_open(0, &block, &error), -EINVAL);
@@ -379,14 +161,46 @@ START_TEST(a_demo_disk_of_no_whole_sectors_is_an_error)
 }
 END_TEST
 
+/* In a process of its own, where seccomp forbids to set a ring up. */
+START_TEST(without_io_uring_threads_do_the_work)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog forbid = {ARRAY_SIZE(code), code};
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, 2, &forbid))
+			_exit(2);
+		if (open_disk(false, false) || strcmp(block->engine, "threads") != 0)
+			_exit(3);
+		if (transfer(false, buffer, SIZE, 0) || !all_bytes(buffer, SIZE, 0x11))
+			_exit(4);
+		close_disk();
+		aio = BLOCK_AIO_URING;
+		if (open_disk(false, false) != -EPERM || error.kind != ERROR_HOST ||
+			!strstr(error.text, "leave `aio=io_uring` out"))
+			_exit(5);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 Suite *block_file_suite(void)
 {
 	Suite *suite = suite_create("block_file");
-	TCase *tc = tcase_create("block_file");
+	TCase *tc = tcase_create("opening");
 
+	suite_add_tcase(suite, tc);
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_test(tc, a_file_is_a_disk_of_its_size);
-	tcase_add_test(tc, what_is_written_is_read_and_is_in_the_file);
 	tcase_add_test(tc, no_file_is_an_error);
 	tcase_add_loop_test(tc, a_directory_is_an_error, 0, 2);
 	tcase_add_loop_test(tc, a_fifo_is_an_error_and_does_not_hang, 0, 2);
@@ -397,14 +211,10 @@ Suite *block_file_suite(void)
 	tcase_add_test(tc, two_guests_never_write_one_disk);
 	tcase_add_test(tc, many_guests_may_read_one_disk);
 	tcase_add_test(tc, a_failed_open_leaves_no_lock);
-	tcase_add_test(tc, a_read_only_disk_offers_and_does_no_writing);
-	tcase_add_test(tc, a_file_cut_under_the_guest_is_eio);
 	tcase_add_test(tc, opening_changes_nothing);
-	tcase_add_test(tc, a_discard_gives_space_back_and_reads_zeroes);
-	tcase_add_loop_test(tc, write_zeroes_writes_zeroes, 0, 4);
-	tcase_add_test(tc, direct_io_takes_unaligned_segments);
-	tcase_add_test(tc, a_demo_disk_says_so_and_is_otherwise_empty);
 	tcase_add_test(tc, a_demo_disk_of_no_whole_sectors_is_an_error);
-	suite_add_tcase(suite, tc);
+	tcase_add_test(tc, without_io_uring_threads_do_the_work);
+	suite_add_tcase(suite, block_engine_tcase(false));
+	suite_add_tcase(suite, block_engine_tcase(true));
 	return suite;
 }

@@ -153,7 +153,8 @@ START_TEST(disks_are_an_array_in_order)
 
 	result.disk_count = LODGE_DISKS_MAX;
 	for (unsigned i = 0; i < LODGE_DISKS_MAX; i++)
-		result.disks[i] = (struct lodge_disk_stats){.reads = 10 * i,
+		result.disks[i] = (struct lodge_disk_stats){.engine = "threads",
+			.reads = 10 * i,
 			.writes = 10 * i + 1,
 			.flushes = 10 * i + 2,
 			.discards = 10 * i + 3,
@@ -170,7 +171,8 @@ START_TEST(disks_are_an_array_in_order)
 
 		const json_t *latency = json_object_get(disk, "latency_us");
 
-		ck_assert_uint_eq(json_object_size(disk), ARRAY_SIZE(fields) + 1);
+		ck_assert_uint_eq(json_object_size(disk), ARRAY_SIZE(fields) + 2);
+		ck_assert_str_eq(json_string_value(json_object_get(disk, "engine")), "threads");
 		ck_assert_uint_eq(json_object_size(latency), ARRAY_SIZE(latencies));
 		for (unsigned k = 0; k < ARRAY_SIZE(latencies); k++)
 			ck_assert_uint_eq(number(latency, latencies[k]), i + k);

@@ -101,9 +101,11 @@ END_TEST
 
 START_TEST(a_serial_has_20_bytes_at_most)
 {
-	ck_assert_int_eq(virtio_blk_init(&blk, &disk.block, "12345678901234567890"), 0);
+	virtio_blk_fini(&blk);
+	ck_assert_int_eq(virtio_blk_init(&blk, &disk.block, "123456789012345678901", 1), -EINVAL);
+	virtio_blk_fini(&blk);
+	ck_assert_int_eq(virtio_blk_init(&blk, &disk.block, "12345678901234567890", 1), 0);
 	ck_assert_int_eq(memcmp(blk.serial, "12345678901234567890", 20), 0);
-	ck_assert_int_eq(virtio_blk_init(&blk, &disk.block, "123456789012345678901"), -EINVAL);
 }
 END_TEST
 
@@ -369,6 +371,7 @@ Suite *virtio_blk_suite(void)
 	tcase_add_test(tc, the_configuration_space_is_as_in_5_2_4);
 	tcase_add_test(tc, beyond_the_configuration_space_all_reads_0);
 	suite_add_tcase(suite, tc);
+	suite_add_tcase(suite, virtio_blk_async_tcase());
 	suite_add_tcase(suite, virtio_blk_rate_tcase());
 	return suite;
 }

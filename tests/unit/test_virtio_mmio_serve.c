@@ -11,7 +11,7 @@ START_TEST(requests_are_served_and_raise_the_line_until_acknowledged)
 	start();
 	offer(3);
 	offer(5);
-	virtio_mmio_serve(&mmio, 1);
+	virtio_mmio_serve(&mmio);
 	ck_assert_uint_eq(ring_used(&ring)->idx, 2);
 	ck_assert_uint_eq(ring_used(&ring)->ring[1].id, 5);
 	ck_assert_uint_eq(raises, 1);
@@ -22,7 +22,7 @@ START_TEST(requests_are_served_and_raise_the_line_until_acknowledged)
 	put(VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_VRING);
 	ck_assert(!line);
 	ck_assert_uint_eq(get(VIRTIO_MMIO_INTERRUPT_STATUS), 0);
-	virtio_mmio_serve(&mmio, 1); /* nothing to do */
+	virtio_mmio_serve(&mmio); /* nothing to do */
 	ck_assert(!line);
 }
 END_TEST
@@ -32,12 +32,12 @@ START_TEST(each_cause_raises_the_line_and_so_does_one_that_is_left)
 {
 	start();
 	offer(0);
-	virtio_mmio_serve(&mmio, 1);
+	virtio_mmio_serve(&mmio);
 	offer(1);
-	virtio_mmio_serve(&mmio, 1);
+	virtio_mmio_serve(&mmio);
 	ck_assert_uint_eq(raises, 2);
 	ring_offer(&ring, SIZE); /* a broken ring: the other cause */
-	virtio_mmio_serve(&mmio, 1);
+	virtio_mmio_serve(&mmio);
 	ck_assert_uint_eq(raises, 3);
 	put(VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_VRING);
 	ck_assert_uint_eq(raises, 4);
@@ -50,7 +50,7 @@ START_TEST(an_interrupt_during_an_acknowledge_is_not_lost)
 {
 	start();
 	offer(0);
-	virtio_mmio_serve(&mmio, 1);
+	virtio_mmio_serve(&mmio);
 	overtaken = true;
 	put(VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_VRING);
 	ck_assert_uint_eq(get(VIRTIO_MMIO_INTERRUPT_STATUS), VIRTIO_MMIO_INT_VRING);
@@ -68,7 +68,7 @@ START_TEST(notifications_are_off_while_requests_are_served_and_none_is_lost)
 	start();
 	offer(0);
 	device.when_empty = offer_one_more;
-	virtio_mmio_serve(&mmio, 1);
+	virtio_mmio_serve(&mmio);
 	ck_assert(device.quiet);
 	ck_assert_uint_eq(ring_used(&ring)->idx, 2);
 	ck_assert_uint_eq(ring_used(&ring)->flags, 0);
@@ -80,7 +80,7 @@ START_TEST(a_driver_that_wants_no_interrupt_gets_none)
 	start();
 	ring_avail(&ring)->flags = VRING_AVAIL_F_NO_INTERRUPT;
 	offer(0);
-	virtio_mmio_serve(&mmio, 1);
+	virtio_mmio_serve(&mmio);
 	ck_assert_uint_eq(ring_used(&ring)->idx, 1);
 	ck_assert(!line);
 }
@@ -91,13 +91,13 @@ START_TEST(a_queue_that_lies_needs_reset_and_is_served_no_more)
 	start();
 	offer(0);
 	ring_offer(&ring, SIZE); /* a head that does not exist */
-	virtio_mmio_serve(&mmio, 1);
+	virtio_mmio_serve(&mmio);
 	ck_assert_uint_eq(get(VIRTIO_MMIO_STATUS), DRIVER_OK | NEEDS_RESET);
 	ck_assert_uint_eq(get(VIRTIO_MMIO_INTERRUPT_STATUS), VIRTIO_MMIO_INT_CONFIG | VIRTIO_MMIO_INT_VRING);
 	ck_assert(line);
 	ck_assert_uint_eq(ring_used(&ring)->idx, 1); /* what was good was answered */
 	device.served = 0;
-	virtio_mmio_serve(&mmio, 1);
+	virtio_mmio_serve(&mmio);
 	ck_assert_uint_eq(device.served, 0);
 	put(VIRTIO_MMIO_STATUS, 0);
 	ck_assert_uint_eq(get(VIRTIO_MMIO_STATUS), 0);
@@ -106,7 +106,7 @@ START_TEST(a_queue_that_lies_needs_reset_and_is_served_no_more)
 	ring.avail_idx = 0;
 	start();
 	offer(1);
-	virtio_mmio_serve(&mmio, 1);
+	virtio_mmio_serve(&mmio);
 	ck_assert_uint_eq(ring_used(&ring)->idx, 1);
 }
 END_TEST
@@ -124,11 +124,11 @@ static void reach(int state)
 		put(VIRTIO_MMIO_STATUS, DRIVER_OK);
 	if (state >= 5) {
 		offer(0);
-		virtio_mmio_serve(&mmio, 1);
+		virtio_mmio_serve(&mmio);
 	}
 	if (state >= 6) {
 		ring_offer(&ring, SIZE);
-		virtio_mmio_serve(&mmio, 1);
+		virtio_mmio_serve(&mmio);
 	}
 	if (state >= 7)
 		put(VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_FAILED);
@@ -147,7 +147,7 @@ START_TEST(a_reset_works_in_every_state)
 	ck_assert_uint_eq(get(VIRTIO_MMIO_QUEUE_READY), 0);
 	ck_assert_uint_eq(device.resets, 1);
 	device.served = 0;
-	virtio_mmio_serve(&mmio, 1);
+	virtio_mmio_serve(&mmio);
 	ck_assert_uint_eq(device.served, 0);
 }
 END_TEST
@@ -156,10 +156,9 @@ START_TEST(a_device_is_served_only_while_its_driver_is_ok)
 {
 	reach(_i);
 	device.served = 0;
-	virtio_mmio_serve(&mmio, 0); /* never made ready */
-	ck_assert_uint_eq(device.served, 0);
-	virtio_mmio_serve(&mmio, 1);
-	ck_assert_uint_eq(device.served, _i == 4 || _i == 5);
+	virtio_mmio_serve(&mmio);
+	ck_assert_uint_eq(
+		device.served, _i == 4 || _i == 5); /* the queue that was never made ready is left alone */
 }
 END_TEST
 
@@ -167,9 +166,9 @@ START_TEST(a_driver_that_refills_for_ever_is_put_off)
 {
 	start();
 	device.verdict = 1;
-	virtio_mmio_serve(&mmio, 1);
-	ck_assert_uint_eq(device.served, VIRTIO_MMIO_BURST);
-	ck_assert(rung(1) && !rung(0));
+	virtio_mmio_serve(&mmio);
+	ck_assert_uint_eq(device.served, VIRTIO_MMIO_ROUNDS * VIRTIO_MMIO_BATCH);
+	ck_assert(rung());
 }
 END_TEST
 
@@ -178,8 +177,8 @@ START_TEST(a_long_burst_is_reported_in_batches)
 	start();
 	for (uint16_t i = 0; i < SIZE; i++)
 		offer(i);
-	virtio_mmio_serve(&mmio, 1);
-	ck_assert_uint_eq(raises, SIZE / VIRTIO_MMIO_INTERRUPT_BATCH);
+	virtio_mmio_serve(&mmio);
+	ck_assert_uint_eq(raises, SIZE / VIRTIO_MMIO_BATCH);
 }
 END_TEST
 
@@ -187,20 +186,20 @@ START_TEST(a_device_that_puts_a_request_off_says_until_when)
 {
 	start();
 	offer(0);
-	ck_assert_uint_eq(virtio_mmio_serve(&mmio, 1), 0);
+	ck_assert_uint_eq(virtio_mmio_serve(&mmio), 0);
 	put(VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_VRING);
 	offer(1);
 	device.served = 0;
 	device.put_off_from = 1;
 	device.not_before = 12345;
-	ck_assert_uint_eq(virtio_mmio_serve(&mmio, 1), 12345);
+	ck_assert_uint_eq(virtio_mmio_serve(&mmio), 12345);
 	ck_assert_uint_eq(device.served, 1);
-	ck_assert(!rung(1) && !line);
+	ck_assert(!rung() && !line);
 	/* It is no fault of the driver's, which need not notify: we come back by ourselves. */
 	ck_assert_uint_eq(get(VIRTIO_MMIO_STATUS), DRIVER_OK);
 	ck_assert_uint_eq(ring_used(&ring)->flags, VRING_USED_F_NO_NOTIFY);
 	device.put_off_from = 0;
-	ck_assert_uint_eq(virtio_mmio_serve(&mmio, 1), 0);
+	ck_assert_uint_eq(virtio_mmio_serve(&mmio), 0);
 	ck_assert_uint_eq(ring_used(&ring)->idx, 2);
 	ck_assert_uint_eq(ring_used(&ring)->flags, 0);
 }
@@ -213,16 +212,105 @@ START_TEST(what_was_done_before_one_is_put_off_is_told_the_driver)
 	offer(1);
 	device.put_off_from = 2;
 	device.not_before = 12345;
-	ck_assert_uint_eq(virtio_mmio_serve(&mmio, 1), 12345);
+	ck_assert_uint_eq(virtio_mmio_serve(&mmio), 12345);
 	ck_assert_uint_eq(ring_used(&ring)->idx, 1);
 	ck_assert(line);
+}
+END_TEST
+
+START_TEST(a_burst_costs_one_kick_and_one_interrupt)
+{
+	start_with(VERSION_1 | UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX);
+	for (unsigned burst = 0; burst < 3; burst++) {
+		uint16_t before = ring_used(&ring)->idx;
+
+		/* The driver asks for an interrupt at the first answer, and kicks if the device asks for it. */
+		*ring_used_event(&ring) = before;
+		raises = 0;
+		for (uint16_t i = 0; i < SIZE / 2; i++) {
+			bool kick = *ring_avail_event(&ring) == ring.avail_idx;
+
+			ck_assert(kick == (i == 0));
+			offer(i);
+		}
+		ck_assert_uint_eq(virtio_mmio_serve(&mmio), 0);
+		ck_assert_uint_eq(ring_used(&ring)->idx, before + SIZE / 2);
+		ck_assert_uint_eq(raises, 1);
+	}
+}
+END_TEST
+
+START_TEST(all_queues_are_served_and_told_of_at_once)
+{
+	struct virtqueue_config second = ring.config;
+
+	second.desc += KIB(32);
+	second.avail += KIB(32);
+	second.used += KIB(32);
+	negotiate(VERSION_1);
+	ready_queue(1, &ring.config);
+	ready_queue(0, &second);
+	put(VIRTIO_MMIO_STATUS, DRIVER_OK);
+	offer(3);
+	/* The same chain, in the other queue. */
+	memcpy(ring_at(&ring, second.desc), ring_at(&ring, RING_DESC), KIB(4));
+	((struct vring_avail *)ring_at(&ring, second.avail))->ring[0] = 3;
+	((struct vring_avail *)ring_at(&ring, second.avail))->idx = 1;
+	virtio_mmio_serve(&mmio);
+	ck_assert_uint_eq(ring_used(&ring)->idx, 1);
+	ck_assert_uint_eq(((struct vring_used *)ring_at(&ring, second.used))->idx, 1);
+	ck_assert_uint_eq(raises, 1);
+}
+END_TEST
+
+START_TEST(a_device_that_is_full_is_asked_again_when_it_has_room)
+{
+	start();
+	device.holds = 2;
+	for (uint16_t i = 0; i < 5; i++)
+		offer(i);
+	ck_assert_uint_eq(virtio_mmio_serve(&mmio), 0);
+	ck_assert_uint_eq(device.held, 2);
+	ck_assert_uint_eq(ring_used(&ring)->idx, 0);
+	ck_assert(!line && !rung());
+	/* Nobody need notify: there is an answer to come. */
+	ck_assert_uint_eq(ring_used(&ring)->flags, VRING_USED_F_NO_NOTIFY);
+	let_go = true;
+	ck_assert_uint_eq(virtio_mmio_serve(&mmio), 0);
+	ck_assert_uint_eq(ring_used(&ring)->idx, 5);
+	ck_assert(line);
+	ck_assert_uint_eq(ring_used(&ring)->flags, 0);
+}
+END_TEST
+
+/* By a reset, by QueueReady, and by whoever drains the device. */
+START_TEST(what_was_taken_is_answered_before_its_queue_stops)
+{
+	start();
+	device.holds = 2;
+	offer(0);
+	offer(1);
+	virtio_mmio_serve(&mmio);
+	ck_assert_uint_eq(ring_used(&ring)->idx, 0);
+	put(VIRTIO_MMIO_QUEUE_SEL, 1);
+	if (_i == 0)
+		put(VIRTIO_MMIO_STATUS, 0);
+	else if (_i == 1)
+		put(VIRTIO_MMIO_QUEUE_READY, 0);
+	else
+		virtio_mmio_drain(&mmio);
+	ck_assert_uint_eq(device.held, 0);
+	ck_assert_uint_ge(device.waits, 1);
+	ck_assert_uint_eq(ring_used(&ring)->idx, 2);
+	ck_assert_uint_eq(get(VIRTIO_MMIO_QUEUE_READY), _i == 2);
+	ck_assert(line == (_i != 0)); /* a driver that resets wants to hear nothing more */
 }
 END_TEST
 
 static void *io_thread(void *arg)
 {
 	(void)arg;
-	virtio_mmio_serve(&mmio, 1);
+	virtio_mmio_serve(&mmio);
 	return NULL;
 }
 
@@ -238,7 +326,7 @@ START_TEST(interrupts_and_notifications_do_not_wait_for_a_request)
 	ck_assert_uint_eq(get(VIRTIO_MMIO_INTERRUPT_STATUS), 0);
 	put(VIRTIO_MMIO_INTERRUPT_ACK, 3);
 	put(VIRTIO_MMIO_QUEUE_NOTIFY, 1);
-	ck_assert(rung(1));
+	ck_assert(rung());
 	device.wait = false;
 	sem_post(&device.go);
 	pthread_join(io, NULL);
@@ -252,7 +340,7 @@ static void *reset_thread(void *arg)
 	return NULL;
 }
 
-START_TEST(a_reset_waits_for_one_request_at_most)
+START_TEST(a_reset_waits_for_one_batch_at_most)
 {
 	pthread_t io, vcpu;
 
@@ -267,11 +355,11 @@ START_TEST(a_reset_waits_for_one_request_at_most)
 		pthread_mutex_unlock(&mmio.turn);
 		sched_yield();
 	}
-	for (unsigned i = 0; i < VIRTIO_MMIO_BURST; i++)
+	for (unsigned i = 0; i < VIRTIO_MMIO_ROUNDS * VIRTIO_MMIO_BATCH; i++)
 		sem_post(&device.go);
 	pthread_join(vcpu, NULL);
 	pthread_join(io, NULL);
-	ck_assert_uint_eq(device.served, 1);
+	ck_assert_uint_eq(device.served, VIRTIO_MMIO_BATCH);
 	ck_assert_uint_eq(device.resets, 1);
 }
 END_TEST
@@ -293,7 +381,11 @@ TCase *virtio_mmio_serve_tcase(void)
 	tcase_add_test(tc, a_long_burst_is_reported_in_batches);
 	tcase_add_test(tc, a_device_that_puts_a_request_off_says_until_when);
 	tcase_add_test(tc, what_was_done_before_one_is_put_off_is_told_the_driver);
+	tcase_add_test(tc, a_burst_costs_one_kick_and_one_interrupt);
+	tcase_add_test(tc, all_queues_are_served_and_told_of_at_once);
+	tcase_add_test(tc, a_device_that_is_full_is_asked_again_when_it_has_room);
+	tcase_add_loop_test(tc, what_was_taken_is_answered_before_its_queue_stops, 0, 3);
 	tcase_add_test(tc, interrupts_and_notifications_do_not_wait_for_a_request);
-	tcase_add_test(tc, a_reset_waits_for_one_request_at_most);
+	tcase_add_test(tc, a_reset_waits_for_one_batch_at_most);
 	return tc;
 }

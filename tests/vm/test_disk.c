@@ -65,9 +65,9 @@ static void run(const char *append, const struct lodge_disk *disk)
 		guest.result.message, guest.console);
 }
 
-static void check_both_ways(bool direct)
+static void check_both_ways(bool direct, enum lodge_aio aio, const char *engine)
 {
-	const struct lodge_disk disk = {.path = IMAGE, .direct = direct};
+	const struct lodge_disk disk = {.path = IMAGE, .direct = direct, .aio = aio};
 
 	files_make(IMAGE, 1 << 20);
 	run("run=blk fill 0 0 200 7;blk fill 0 2000 48 8;blk flush 0", &disk);
@@ -77,11 +77,19 @@ static void check_both_ways(bool direct)
 	run("run=blk verify 0 300 100 9;blk verify 0 0 200 7", &disk);
 	ck_assert_uint_eq(guest.result.disks[0].errors, 0);
 	ck_assert_uint_eq(guest.result.disks[0].bytes_read, 300 * SECTOR);
+	if (engine)
+		ck_assert_str_eq(guest.result.disks[0].engine, engine);
 }
 
 START_TEST(what_is_written_is_there_both_ways)
 {
-	check_both_ways(false);
+	check_both_ways(false, LODGE_AIO_AUTO, NULL);
+}
+END_TEST
+
+START_TEST(what_is_written_is_there_both_ways_with_threads)
+{
+	check_both_ways(false, LODGE_AIO_THREADS, "threads");
 }
 END_TEST
 
@@ -94,7 +102,7 @@ START_TEST(what_is_written_is_there_both_ways_with_o_direct)
 		return;
 	}
 	close(fd);
-	check_both_ways(true);
+	check_both_ways(true, LODGE_AIO_AUTO, NULL);
 }
 END_TEST
 
@@ -281,6 +289,7 @@ Suite *disk_suite(void)
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, files_setup, files_teardown);
 	tcase_add_test(tcase, what_is_written_is_there_both_ways);
+	tcase_add_test(tcase, what_is_written_is_there_both_ways_with_threads);
 	tcase_add_test(tcase, what_is_written_is_there_both_ways_with_o_direct);
 	tcase_add_test(tcase, a_wrong_sector_is_noticed);
 	tcase_add_test(tcase, a_disk_that_is_read_only_cannot_be_written);

@@ -1,7 +1,7 @@
 /*
- * The host side of a disk. One thread at a time (the I/O thread) calls it; calls block until they
- * are done. Offsets and lengths are bytes, multiples of logical_size; the caller keeps them inside
- * `size`. All functions return 0 or -errno; -EOPNOTSUPP means that the host cannot do this at all.
+ * The host side of a disk. Requests go in by submit(), the host begins with them at kick() at the latest, and they
+ * come back by reap(), in any order. One thread at a time calls it, whichever that is. Offsets and lengths are bytes,
+ * multiples of logical_size; the caller keeps them inside `size`.
  */
 #pragma once
 
@@ -9,25 +9,50 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+/* How many requests may be under way at once, from submit() to reap(). */
+#define BLOCK_REQUESTS_MAX 128
+
+enum block_op {
+	BLOCK_READ,
+	BLOCK_WRITE,
+	BLOCK_FLUSH,        /* what was answered before is on stable storage */
+	BLOCK_DISCARD,      /* with can_discard: gives the space back; the bytes read as zeroes afterwards */
+	BLOCK_WRITE_ZEROES, /* with can_write_zeroes: the bytes read as zeroes */
+};
+
+/* The caller's, who leaves it and what it points to where they are until reap() gives it back. */
+struct block_request {
+	enum block_op op;
+	bool unmap; /* BLOCK_WRITE_ZEROES: the space may be given back */
+	const struct iovec
+		*iov; /* BLOCK_READ, BLOCK_WRITE: `len` bytes, in up to IOV_MAX segments; never changed */
+	unsigned count;
+	uint64_t offset;
+	uint64_t len; /* not of BLOCK_FLUSH */
+	/*
+	 * When it is done: 0 for the whole length, or -errno. An end of file in the middle is -EIO; -EOPNOTSUPP means
+	 * that the host cannot do this at all.
+	 */
+	int result;
+	struct block_request *next; /* the backend's */
+};
+
 struct block_backend;
 
 struct block_ops {
-	/* The whole length or an error: an end of file in the middle is -EIO. No vector is changed. */
-	int (*readv)(struct block_backend *block, const struct iovec *iov, int count, uint64_t offset);
-	int (*writev)(struct block_backend *block, const struct iovec *iov, int count, uint64_t offset);
-	/* What was written is on stable storage. */
-	int (*flush)(struct block_backend *block);
-	/* With can_discard: gives the space back; the bytes read as zeroes afterwards. */
-	int (*discard)(struct block_backend *block, uint64_t offset, uint64_t len);
-	/* With can_write_zeroes: the bytes read as zeroes; with unmap their space may be given back. */
-	int (*write_zeroes)(struct block_backend *block, uint64_t offset, uint64_t len, bool unmap);
-	void (*close)(struct block_backend *block); /* releases and frees it */
+	void (*submit)(struct block_backend *block, struct block_request *request);
+	void (*kick)(struct block_backend *block);
+	/* The next request that is done; NULL: none is. With `wait`, which kicks too: NULL only when none is under way. */
+	struct block_request *(*reap)(struct block_backend *block, bool wait);
+	void (*close)(struct block_backend *block); /* releases and frees it; nothing is under way */
 };
 
 /* Embedded as the first thing in each kind of backend; constant once it is open. */
 struct block_backend {
 	const struct block_ops *ops;
-	uint64_t size;          /* bytes, a multiple of 512 and of logical_size */
+	const char *engine; /* how requests are carried out: "io_uring", "threads", "memory" */
+	int event_fd;       /* readable while reap() has something that kick() has not told of; -1: never */
+	uint64_t size;      /* bytes, a multiple of 512 and of logical_size */
 	uint32_t logical_size;  /* bytes: the smallest unit that can be read or written, 512 or more */
 	uint32_t physical_size; /* bytes: the unit that is written without a read before it */
 	bool read_only;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -17,6 +18,8 @@
 
 #define SECTOR            512u
 #define PHYSICAL_SIZE_MAX KIB(64)
+#define LOCK_TRIES        60
+#define LOCK_PAUSE_US     5000
 
 static bool power_of_two(uint64_t value)
 {
@@ -101,19 +104,30 @@ static int lock_file(const struct block_file_config *config, int fd, struct erro
 		.l_type = config->read_only ? F_RDLCK : F_WRLCK,
 		.l_whence = SEEK_SET,
 	};
+	int err = 0;
 
-	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
-		return 0;
-	if (errno == EAGAIN || errno == EACCES)
+	/*
+	 * A guest that was killed has the lock until its last request is done and the kernel has taken its ring apart,
+	 * which it does a little later.
+	 */
+	for (unsigned i = 0; i < LOCK_TRIES; i++) {
+		if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+			return 0;
+		err = errno;
+		if (err != EAGAIN && err != EACCES)
+			break;
+		usleep(LOCK_PAUSE_US);
+	}
+	if (err == EAGAIN || err == EACCES)
 		return error_set(error, ERROR_IMAGE, -EBUSY,
 			"%s: in use by another guest; open it read-only in all of them (,ro) or make a copy",
 			config->path);
 	/* Some network file systems know no locks; a reader does no harm there. */
 	if (config->read_only)
 		return 0;
-	return error_set(error, ERROR_IMAGE, -errno,
+	return error_set(error, ERROR_IMAGE, -err,
 		"%s: cannot be locked against other guests (%s); open it read-only (,ro) or move it to a local disk",
-		config->path, strerrordesc_np(errno));
+		config->path, strerrordesc_np(err));
 }
 
 /* Sizes of a block device, as the host's kernel has them. */
@@ -224,7 +238,7 @@ static bool file_can_discard(const struct block_file *file)
 	return fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)beyond, 4096) == 0;
 }
 
-/* From an open fd to a disk; the fd is the file's from here on, and on failure the caller closes both. */
+/* From an open fd to a disk without an engine. */
 static int set_up(struct block_file *file, const struct block_file_config *config, const struct stat *st,
 	struct error *error)
 {
@@ -256,8 +270,26 @@ static int set_up(struct block_file *file, const struct block_file_config *confi
 	return 0;
 }
 
+static int start_engine(struct block_file *file, const struct block_file_config *config, struct error *error)
+{
+	int r = config->aio == BLOCK_AIO_THREADS ? -ENOSYS : block_uring_start(file);
+
+	if (r < 0 && config->aio == BLOCK_AIO_URING)
+		return error_set(error, ERROR_HOST, r,
+			"%s: this host has no io_uring for us (%s; see /proc/sys/kernel/io_uring_disabled); leave "
+			"`aio=io_uring` out",
+			config->path, strerrordesc_np(-r));
+	if (r < 0)
+		r = block_threads_start(file);
+	if (r < 0)
+		return error_set(error, ERROR_VMM, r, "%s: starting its threads: %s", config->path,
+			strerrordesc_np(-r));
+	return 0;
+}
+
+/* The fd is the disk's from here on, also on failure. */
 static int new_file(int fd, const struct block_file_config *config, const struct stat *st,
-	struct block_backend **ret_block, struct error *error)
+	struct block_file **ret_file, struct error *error)
 {
 	struct block_file *file = calloc(1, sizeof(*file));
 	int r;
@@ -266,20 +298,21 @@ static int new_file(int fd, const struct block_file_config *config, const struct
 		close(fd);
 		return error_set(error, ERROR_VMM, -ENOMEM, "%s: out of memory", config->path);
 	}
-	file->block.ops = &block_file_ops;
 	file->fd = fd;
+	pthread_mutex_init(&file->bounce_lock, NULL);
 	r = set_up(file, config, st, error);
 	if (r < 0) {
-		file->block.ops->close(&file->block);
+		block_file_free(file);
 		return r;
 	}
-	*ret_block = &file->block;
+	*ret_file = file;
 	return 0;
 }
 
 int block_file_open(
 	const struct block_file_config *config, struct block_backend **ret_block, struct error *error)
 {
+	struct block_file *file;
 	struct stat st;
 	int fd = -1, r;
 
@@ -291,13 +324,23 @@ int block_file_open(
 		close(fd);
 		return r;
 	}
-	return new_file(fd, config, &st, ret_block, error);
+	r = new_file(fd, config, &st, &file, error);
+	if (r < 0)
+		return r;
+	r = start_engine(file, config, error);
+	if (r < 0) {
+		block_file_free(file);
+		return r;
+	}
+	*ret_block = &file->block;
+	return 0;
 }
 
 int block_memory_open(uint64_t size, struct block_backend **ret_block, struct error *error)
 {
 	static const char text[] = "lodge demo disk\n";
 	const struct block_file_config config = {.path = "demo disk"};
+	struct block_file *file;
 	struct stat st;
 	int fd, err;
 
@@ -314,5 +357,10 @@ int block_memory_open(uint64_t size, struct block_backend **ret_block, struct er
 		close(fd);
 		return error_set(error, ERROR_VMM, -err, "demo disk: %s", strerrordesc_np(err));
 	}
-	return new_file(fd, &config, &st, ret_block, error);
+	err = new_file(fd, &config, &st, &file, error);
+	if (err < 0)
+		return err;
+	block_memory_start(file);
+	*ret_block = &file->block;
+	return 0;
 }

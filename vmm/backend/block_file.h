@@ -7,17 +7,25 @@
 struct block_backend;
 struct error;
 
+/* Who carries the requests out. */
+enum block_aio {
+	BLOCK_AIO_AUTO, /* io_uring, or threads where the host has none or forbids it */
+	BLOCK_AIO_URING,
+	BLOCK_AIO_THREADS,
+};
+
 struct block_file_config {
 	const char *path; /* a regular file or a block device */
 	bool read_only;
 	bool direct; /* around the host's page cache (O_DIRECT) */
+	enum block_aio aio;
 };
 
 /*
  * Opens a disk and locks it against other guests, in this process or another: one that may write,
  * or any number that only read. An error is of kind ERROR_IMAGE and says what to do; -errno says
- * what it was: -EBUSY in use, -EINVAL not usable as a disk, or what open() said. Closed by
- * ops->close().
+ * what it was: -EBUSY in use, -EINVAL not usable as a disk, or what open() said. ERROR_HOST: there is
+ * no io_uring, and nothing else was asked for. Closed by ops->close().
  */
 int block_file_open(
 	const struct block_file_config *config, struct block_backend **ret_block, struct error *error);

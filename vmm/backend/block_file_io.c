@@ -11,30 +11,42 @@
 #define BOUNCE_SIZE  KIB(256)
 #define ZEROES_PAGES 64
 
-static struct block_file *to_file(struct block_backend *block)
+void block_list_add(struct block_list *list, struct block_request *request)
 {
-	return (struct block_file *)block; /* it is the first thing in there */
+	request->next = NULL;
+	if (list->first)
+		list->last->next = request;
+	else
+		list->first = request;
+	list->last = request;
 }
 
-static ssize_t transfer_some(int fd, bool write, const struct iovec *iov, int count, uint64_t offset)
+struct block_request *block_list_take(struct block_list *list)
 {
-	count = MIN(count, IOV_MAX);
-	return write ? pwritev(fd, iov, count, (off_t)offset) : preadv(fd, iov, count, (off_t)offset);
+	struct block_request *request = list->first;
+
+	if (request)
+		list->first = request->next;
+	return request;
 }
 
-/* The host may move less than it was asked to, 2 GiB at most: goes on where it stopped. */
-static int transfer(int fd, bool write, const struct iovec *iov, int count, uint64_t offset)
+static ssize_t transfer_some(int fd, bool write, const struct iovec *iov, unsigned count, uint64_t offset)
 {
-	size_t done = 0; /* bytes of iov[0] that were moved already */
+	int some = (int)MIN(count, (unsigned)IOV_MAX);
 
+	return write ? pwritev(fd, iov, some, (off_t)offset) : preadv(fd, iov, some, (off_t)offset);
+}
+
+/* The host may move less than it was asked to, 2 GiB at most: goes on where it stopped, after `done` bytes. */
+static int transfer(
+	int fd, bool write, const struct iovec *iov, unsigned count, uint64_t offset, uint64_t done)
+{
+	offset += done;
 	for (;;) {
 		ssize_t moved;
 
-		while (count > 0 && done == iov->iov_len) {
-			iov++;
-			count--;
-			done = 0;
-		}
+		for (; count > 0 && done >= iov->iov_len; count--, iov++)
+			done -= iov->iov_len;
 		if (count == 0)
 			return 0;
 		if (done > 0) {
@@ -51,19 +63,20 @@ static int transfer(int fd, bool write, const struct iovec *iov, int count, uint
 		if (moved == 0)
 			return -EIO; /* the file became shorter than the disk */
 		offset += (uint64_t)moved;
-		for (done += (size_t)moved; count > 0 && done >= iov->iov_len; count--, iov++)
-			done -= iov->iov_len;
+		done += (uint64_t)moved;
 	}
 }
 
 /* Direct I/O takes no other segments (open(2), O_DIRECT). */
-static bool segments_aligned(const struct block_file *file, const struct iovec *iov, int count)
+bool block_file_needs_bounce(const struct block_file *file, const struct block_request *request)
 {
-	for (int i = 0; i < count; i++)
-		if ((uintptr_t)iov[i].iov_base % file->memory_align ||
-			iov[i].iov_len % file->block.logical_size)
-			return false;
-	return true;
+	if (!file->memory_align)
+		return false;
+	for (unsigned i = 0; i < request->count; i++)
+		if ((uintptr_t)request->iov[i].iov_base % file->memory_align ||
+			request->iov[i].iov_len % file->block.logical_size)
+			return true;
+	return false;
 }
 
 /* Copies len bytes between the bounce buffer and the segments, from `skip` bytes into iov[0] on. */
@@ -84,58 +97,45 @@ static void copy_segments(uint8_t *bounce, bool write, const struct iovec **iov,
 	}
 }
 
-static int transfer_bounced(
-	struct block_file *file, bool write, const struct iovec *iov, int count, uint64_t offset)
+static int transfer_bounced(struct block_file *file, const struct block_request *request)
 {
-	uint64_t left = 0;
+	bool write = request->op == BLOCK_WRITE;
+	const struct iovec *iov = request->iov;
+	uint64_t offset = request->offset, left = request->len;
 	size_t skip = 0;
+	int r = 0;
 
-	for (int i = 0; i < count; i++)
-		left += iov[i].iov_len;
-	while (left > 0) {
+	pthread_mutex_lock(&file->bounce_lock);
+	while (r == 0 && left > 0) {
 		size_t part = MIN(left, BOUNCE_SIZE);
 		struct iovec piece = {file->bounce, part};
-		int r;
 
 		if (write)
 			copy_segments(file->bounce, write, &iov, &skip, part);
-		r = transfer(file->fd, write, &piece, 1, offset);
-		if (r < 0)
-			return r;
-		if (!write)
+		r = transfer(file->fd, write, &piece, 1, offset, 0);
+		if (r == 0 && !write)
 			copy_segments(file->bounce, write, &iov, &skip, part);
 		offset += part;
 		left -= part;
 	}
-	return 0;
+	pthread_mutex_unlock(&file->bounce_lock);
+	return r;
 }
 
-static int file_transfer(
-	struct block_file *file, bool write, const struct iovec *iov, int count, uint64_t offset)
+int block_file_finish(struct block_file *file, const struct block_request *request, uint64_t done)
 {
-	if (file->memory_align && !segments_aligned(file, iov, count))
-		return transfer_bounced(file, write, iov, count, offset);
-	return transfer(file->fd, write, iov, count, offset);
+	return transfer(
+		file->fd, request->op == BLOCK_WRITE, request->iov, request->count, request->offset, done);
 }
 
-static int file_readv(struct block_backend *block, const struct iovec *iov, int count, uint64_t offset)
-{
-	return file_transfer(to_file(block), false, iov, count, offset);
-}
-
-static int file_writev(struct block_backend *block, const struct iovec *iov, int count, uint64_t offset)
-{
-	return file_transfer(to_file(block), true, iov, count, offset);
-}
-
-static int file_flush(struct block_backend *block)
+static int file_flush(const struct block_file *file)
 {
 	int r;
 
-	if (block->read_only)
+	if (file->block.read_only)
 		return 0;
 	do
-		r = fdatasync(to_file(block)->fd);
+		r = fdatasync(file->fd);
 	while (r < 0 && errno == EINTR);
 	return r < 0 ? -errno : 0;
 }
@@ -150,11 +150,6 @@ static int file_fallocate(const struct block_file *file, int mode, uint64_t offs
 	return r < 0 ? -errno : 0;
 }
 
-static int file_discard(struct block_backend *block, uint64_t offset, uint64_t len)
-{
-	return file_fallocate(to_file(block), FALLOC_FL_PUNCH_HOLE, offset, len);
-}
-
 /* What works everywhere. One page stands for all the zeroes, so that this needs no buffer. */
 static int write_zero_pages(const struct block_file *file, uint64_t offset, uint64_t len)
 {
@@ -163,7 +158,8 @@ static int write_zero_pages(const struct block_file *file, uint64_t offset, uint
 	while (len > 0) {
 		struct iovec iov[ZEROES_PAGES];
 		uint64_t part = 0;
-		int count, r;
+		unsigned count;
+		int r;
 
 		for (count = 0; count < ZEROES_PAGES && part < len; count++) {
 			/* The cast drops const: writing reads from it. */
@@ -171,7 +167,7 @@ static int write_zero_pages(const struct block_file *file, uint64_t offset, uint
 			iov[count].iov_len = MIN(sizeof(page), len - part);
 			part += iov[count].iov_len;
 		}
-		r = transfer(file->fd, true, iov, count, offset);
+		r = transfer(file->fd, true, iov, count, offset, 0);
 		if (r < 0)
 			return r;
 		offset += part;
@@ -180,28 +176,37 @@ static int write_zero_pages(const struct block_file *file, uint64_t offset, uint
 	return 0;
 }
 
-static int file_write_zeroes(struct block_backend *block, uint64_t offset, uint64_t len, bool unmap)
+static int file_write_zeroes(struct block_file *file, const struct block_request *request)
 {
-	struct block_file *file = to_file(block);
+	uint64_t offset = request->offset, len = request->len;
 	int r = -EOPNOTSUPP;
 
-	if (unmap && block->can_discard)
+	if (request->unmap && file->block.can_discard)
 		r = file_fallocate(file, FALLOC_FL_PUNCH_HOLE, offset, len);
-	if (r == -EOPNOTSUPP && !file->no_zero_range)
+	if (r == -EOPNOTSUPP && !atomic_load(&file->no_zero_range))
 		r = file_fallocate(file, FALLOC_FL_ZERO_RANGE, offset, len);
 	if (r != -EOPNOTSUPP)
 		return r;
-	file->no_zero_range = true;
+	atomic_store(&file->no_zero_range, true);
 	return write_zero_pages(file, offset, len);
 }
 
-static void file_close(struct block_backend *block)
+int block_file_execute(struct block_file *file, const struct block_request *request)
 {
-	struct block_file *file = to_file(block);
-
-	close(file->fd); /* and with it goes the lock */
-	free(file->bounce);
-	free(file);
+	switch (request->op) {
+	case BLOCK_READ:
+	case BLOCK_WRITE:
+		if (block_file_needs_bounce(file, request))
+			return transfer_bounced(file, request);
+		return block_file_finish(file, request, 0);
+	case BLOCK_FLUSH:
+		return file_flush(file);
+	case BLOCK_DISCARD:
+		return file_fallocate(file, FALLOC_FL_PUNCH_HOLE, request->offset, request->len);
+	case BLOCK_WRITE_ZEROES:
+		return file_write_zeroes(file, request);
+	}
+	return -EOPNOTSUPP;
 }
 
 int block_file_set_direct(struct block_file *file, uint32_t memory_align)
@@ -215,11 +220,50 @@ int block_file_set_direct(struct block_file *file, uint32_t memory_align)
 	return 0;
 }
 
-const struct block_ops block_file_ops = {
-	.readv = file_readv,
-	.writev = file_writev,
-	.flush = file_flush,
-	.discard = file_discard,
-	.write_zeroes = file_write_zeroes,
-	.close = file_close,
+void block_file_free(struct block_file *file)
+{
+	close(file->fd); /* and with it goes the lock */
+	free(file->bounce);
+	pthread_mutex_destroy(&file->bounce_lock);
+	free(file);
+}
+
+/* The engine of disks in memory: to copy takes no longer than to hand the request to somebody else. */
+
+static void memory_submit(struct block_backend *block, struct block_request *request)
+{
+	struct block_file *file = block_file_of(block);
+
+	request->result = block_file_execute(file, request);
+	block_list_add(&file->done, request);
+}
+
+static void memory_kick(struct block_backend *block)
+{
+	(void)block;
+}
+
+static struct block_request *memory_reap(struct block_backend *block, bool wait)
+{
+	(void)wait;
+	return block_list_take(&block_file_of(block)->done);
+}
+
+static void memory_close(struct block_backend *block)
+{
+	block_file_free(block_file_of(block));
+}
+
+static const struct block_ops memory_ops = {
+	.submit = memory_submit,
+	.kick = memory_kick,
+	.reap = memory_reap,
+	.close = memory_close,
 };
+
+void block_memory_start(struct block_file *file)
+{
+	file->block.ops = &memory_ops;
+	file->block.engine = "memory";
+	file->block.event_fd = -1;
+}

@@ -120,8 +120,13 @@ static int set_disk_field(
 		disk->read_only = true;
 	} else if (!strcmp(field, "direct")) {
 		disk->direct = true;
+	} else if (!strcmp(field, "aio=io_uring")) {
+		disk->aio = LODGE_AIO_IO_URING;
+	} else if (!strcmp(field, "aio=threads")) {
+		disk->aio = LODGE_AIO_THREADS;
 	} else {
-		err = bad_value(error, "--disk", field, "not one of path=FILE, ro, serial=TEXT, direct");
+		err = bad_value(error, "--disk", field,
+			"not one of path=FILE, ro, serial=TEXT, direct, aio=io_uring, aio=threads");
 	}
 	free(field);
 	return err;
@@ -375,9 +380,10 @@ const struct option_row run_option_rows[] = {
 		"what KERNEL is: auto (default: as its magic says),\n"
 		"flat (16-bit code, loaded and entered at 1000:0000)",
 		set_format},
-	{"disk", 0, "path=FILE[,ro][,serial=TEXT][,direct]",
+	{"disk", 0, "path=FILE[,ro][,serial=TEXT][,direct][,aio=ENGINE]",
 		"a virtio disk: a raw image or a block device; up to 8\n"
-		"ro: read-only; direct: past the host's page cache\n"
+		"ro: read-only; direct: past the host's page cache; ENGINE: who\n"
+		"does the work, io_uring (default, where the host has it) or threads;\n"
 		"a comma in FILE is written twice",
 		set_disk},
 	{"disk-rate", 0, "[DISK:]bytes=SIZE[,requests=N]",

@@ -75,6 +75,7 @@ json_t *json_disks(const struct lodge_disk_stats *disks, unsigned count)
 		const struct lodge_disk_stats *disk = &disks[i];
 		json_t *object = json_object();
 
+		json_object_set_new(object, "engine", json_string(disk->engine));
 		json_object_set_new(object, "reads", json_number(disk->reads));
 		json_object_set_new(object, "writes", json_number(disk->writes));
 		json_object_set_new(object, "flushes", json_number(disk->flushes));

@@ -16,6 +16,7 @@ const struct kvm_capability kvm_capabilities[] = {
 	{CAP(IRQCHIP), true, "PIC, IOAPIC and local APICs in the kernel"},
 	{CAP(IRQFD), true, "interrupts from the I/O thread without an ioctl"},
 	{CAP(IOEVENTFD), true, "virtio kicks without a user-space exit"},
+	{CAP(IOEVENTFD_ANY_LENGTH), true, "kicks that KVM need not decode"},
 	{CAP(EXT_CPUID), true, "CPUID leaves"},
 	{CAP(MP_STATE), true, "parked vCPUs"},
 	{CAP(SET_TSS_ADDR), true, "real mode on Intel hosts"},

@@ -119,15 +119,10 @@ int kvm_vm_add_irqfd(struct kvm_vm *vm, unsigned gsi, int fd)
 	return vm_ioctl(vm, KVM_IRQFD, &irqfd);
 }
 
-int kvm_vm_add_mmio_doorbell(struct kvm_vm *vm, uint64_t gpa, uint32_t value, int fd)
+int kvm_vm_add_mmio_doorbell(struct kvm_vm *vm, uint64_t gpa, int fd)
 {
-	struct kvm_ioeventfd doorbell = {
-		.datamatch = value,
-		.addr = gpa,
-		.len = 4,
-		.fd = fd,
-		.flags = KVM_IOEVENTFD_FLAG_DATAMATCH,
-	};
+	/* Without a length KVM need not decode the guest's instruction, where the CPU tells the address (EPT). */
+	struct kvm_ioeventfd doorbell = {.addr = gpa, .len = 0, .fd = fd};
 
 	return vm_ioctl(vm, KVM_IOEVENTFD, &doorbell);
 }

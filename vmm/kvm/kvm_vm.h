@@ -42,5 +42,5 @@ int kvm_vm_set_clock(const struct kvm_vm *vm, uint64_t ns);
 /* A write to fd is an edge on the GSI, without an ioctl. */
 int kvm_vm_add_irqfd(struct kvm_vm *vm, unsigned gsi, int fd);
 
-/* A 4-byte write of value at the MMIO address gpa signals fd instead of leaving to user space. */
-int kvm_vm_add_mmio_doorbell(struct kvm_vm *vm, uint64_t gpa, uint32_t value, int fd);
+/* A write at the MMIO address gpa, of whatever size and value, signals fd instead of leaving to user space. */
+int kvm_vm_add_mmio_doorbell(struct kvm_vm *vm, uint64_t gpa, int fd);

@@ -142,13 +142,20 @@ static int with_pc_testdev(
 	return config->pc_testdev ? 0 : ROW_ABSENT;
 }
 
-/* The slots are filled from the first one on, a disk each. */
+/* The slots are filled from the first one on, a disk each, with a queue a CPU. */
 static int fit_disk(struct board *board, const struct board_config *config, const struct board_row *row)
 {
 	unsigned index = (unsigned)((row->base - VIRTIO_MMIO_BASE) / VIRTIO_MMIO_STRIDE);
 	struct board_slot *slot = &board->slots[index];
 	const struct board_disk *disk = &config->disks[index];
-	struct virtio_mmio_config mmio = {.mem = config->mem, .ops = &virtio_blk_ops, .dev = &slot->blk};
+	unsigned queues = MIN(config->cpus, VIRTIO_QUEUES_MAX);
+	struct virtio_mmio_config mmio = {
+		.mem = config->mem,
+		.ops = &virtio_blk_ops,
+		.dev = &slot->blk,
+		.doorbell = &slot->doorbell,
+		.queue_count = queues,
+	};
 	int err;
 
 	if (index >= config->disk_count)
@@ -158,8 +165,7 @@ static int fit_disk(struct board *board, const struct board_config *config, cons
 		return err;
 	board->slot_count = index + 1;
 	mmio.irq = pin(config, row);
-	mmio.doorbells = &slot->doorbell;
-	err = virtio_blk_init(&slot->blk, disk->block, disk->serial);
+	err = virtio_blk_init(&slot->blk, disk->block, disk->serial, queues);
 	if (err)
 		return err;
 	virtio_blk_continue(&slot->blk, &disk->stats);
@@ -283,6 +289,7 @@ void board_fini(struct board *board)
 		struct board_slot *slot = &board->slots[--board->slot_count];
 
 		virtio_mmio_fini(&slot->mmio);
+		virtio_blk_fini(&slot->blk);
 		doorbell_fini(&slot->doorbell);
 	}
 	pc_testdev_fini(&board->pc_testdev);

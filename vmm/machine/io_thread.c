@@ -1,13 +1,14 @@
-/* The I/O thread: serves the virtqueues when their doorbells ring. */
+/* The I/O thread: serves the virtqueues when their doorbells ring, and when what was asked of the host is done. */
 #include <errno.h>
 #include <sys/epoll.h>
 
+#include "backend/block.h"
 #include "machine/vm.h"
 #include "util/clock.h"
 
 static void serve(struct io_slot *io)
 {
-	uint64_t not_before = virtio_mmio_serve(&io->slot->mmio, 0), now;
+	uint64_t not_before = virtio_mmio_serve(&io->slot->mmio), now;
 
 	if (!not_before)
 		return;
@@ -22,7 +23,15 @@ static void doorbell_rung(void *ctx, uint32_t events)
 
 	(void)events;
 	TRACE(io->trace, TRACE_VIRTIO, "virtio slot %u doorbell", io->index);
-	doorbell_clear(&io->slot->doorbell);
+	serve(io);
+}
+
+static void requests_done(void *ctx, uint32_t events)
+{
+	struct io_slot *io = ctx;
+
+	(void)events;
+	TRACE(io->trace, TRACE_VIRTIO, "virtio slot %u done", io->index);
 	serve(io);
 }
 
@@ -34,10 +43,18 @@ static void retry_due(void *ctx)
 	serve(io);
 }
 
+/* Every request that was taken is answered: nothing of the guest's is under way any more. */
+static void drain(struct lodge_vm *vm)
+{
+	unsigned i;
+
+	for (i = 0; i < vm->board.slot_count; i++)
+		virtio_mmio_drain(&vm->board.slots[i].mmio);
+}
+
 /*
- * The VM is paused, or was meanwhile. Every request that was taken is finished here, as they are served to their
- * end one by one; were there any in flight, this is where to wait for them. A kick that comes now stays in its
- * doorbell until the thread is back in its loop.
+ * The VM is paused, or was meanwhile. A kick that comes now stays in its doorbell until the thread is back in its
+ * loop.
  */
 static void gate_closed(void *ctx, uint32_t events)
 {
@@ -45,7 +62,24 @@ static void gate_closed(void *ctx, uint32_t events)
 
 	(void)events;
 	doorbell_clear(&vm->io.gate_bell);
+	drain(vm);
 	pause_pass(vm);
+}
+
+static int init_slot(struct lodge_vm *vm, unsigned index)
+{
+	struct event_loop *loop = &vm->io.loop;
+	struct io_slot *io = &vm->io.slots[index];
+	int done_fd = vm->disks[index].block->event_fd, err;
+
+	*io = (struct io_slot){.slot = &vm->board.slots[index], .index = index, .trace = &vm->trace};
+	io->doorbell = (struct event_source){.fd = io->slot->doorbell.fd, .ready = doorbell_rung, .ctx = io};
+	io->done = (struct event_source){.fd = done_fd, .ready = requests_done, .ctx = io};
+	/* By its edges: each ring is one, and none has to be taken back by a system call. */
+	err = event_loop_set(loop, &io->doorbell, EPOLLIN | EPOLLET);
+	if (!err && done_fd >= 0)
+		err = event_loop_set(loop, &io->done, EPOLLIN);
+	return err ? err : event_timer_init(&io->retry, loop, retry_due, io);
 }
 
 int io_thread_init(struct lodge_vm *vm)
@@ -62,18 +96,8 @@ int io_thread_init(struct lodge_vm *vm)
 		err = event_loop_set(&io->loop, &io->gate_source, EPOLLIN);
 	}
 
-	for (i = 0; !err && i < vm->board.slot_count; i++) {
-		struct io_slot *slot = &io->slots[i];
-
-		slot->slot = &vm->board.slots[i];
-		slot->index = i;
-		slot->trace = &vm->trace;
-		slot->doorbell = (struct event_source){
-			.fd = slot->slot->doorbell.fd, .ready = doorbell_rung, .ctx = slot};
-		err = event_loop_set(&io->loop, &slot->doorbell, EPOLLIN);
-		if (!err)
-			err = event_timer_init(&slot->retry, &io->loop, retry_due, slot);
-	}
+	for (i = 0; !err && i < vm->board.slot_count; i++)
+		err = init_slot(vm, i);
 	return err;
 }
 
@@ -94,6 +118,7 @@ static void *io_main(void *ctx)
 
 	if (err)
 		vm_fail(vm, "the I/O thread: %s", strerror(-err));
+	drain(vm);
 	pause_end_thread(vm, &vm->io.thread);
 	return NULL;
 }

@@ -63,7 +63,7 @@ static int connect_slot(struct lodge_vm *vm, unsigned index)
 	if (err)
 		return err;
 	return kvm_vm_add_mmio_doorbell(
-		&vm->kvm, base + VIRTIO_MMIO_QUEUE_NOTIFY, 0, vm->board.slots[index].doorbell.fd);
+		&vm->kvm, base + VIRTIO_MMIO_QUEUE_NOTIFY, vm->board.slots[index].doorbell.fd);
 }
 
 int lines_connect(struct lodge_vm *vm)

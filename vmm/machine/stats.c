@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "backend/block.h"
 #include "machine/vm.h"
 #include "memory/memory_usage.h"
 #include "util/clock.h"
@@ -54,6 +55,7 @@ void stats_disks(const struct lodge_vm *vm, struct lodge_disk_stats *ret_disks)
 		const struct virtio_blk_stats *stats = &blk->stats;
 
 		ret_disks[i] = (struct lodge_disk_stats){
+			.engine = vm->disks[i].block->engine,
 			.reads = counter_get(&stats->reads),
 			.writes = counter_get(&stats->writes),
 			.flushes = counter_get(&stats->flushes),

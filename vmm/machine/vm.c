@@ -90,7 +90,11 @@ static int open_disks(struct lodge_vm *vm, struct error *error)
 
 		if (from->path) {
 			const struct block_file_config file = {
-				.path = from->path, .read_only = from->read_only, .direct = from->direct};
+				.path = from->path,
+				.read_only = from->read_only,
+				.direct = from->direct,
+				.aio = (enum block_aio)from->aio,
+			};
 
 			err = block_file_open(&file, &disk->block, error);
 		} else {

@@ -69,6 +69,7 @@ struct pin_line {
 struct io_slot {
 	struct board_slot *slot;
 	struct event_source doorbell;
+	struct event_source done; /* the disk has answers */
 	struct event_timer retry; /* when a request that waits for the disk's rate may go */
 	unsigned index;
 	const struct trace *trace;

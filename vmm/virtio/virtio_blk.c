@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <linux/virtio_ids.h>
+#include <stdlib.h>
 
 #include "backend/block.h"
 #include "util/bytes.h"
@@ -37,44 +38,68 @@ static int check_range(const struct virtio_blk *blk, uint64_t sector, uint64_t l
 	return sector * SECTOR % block->logical_size ? -EINVAL : 0;
 }
 
-static int serve_read(
-	struct virtio_blk *blk, struct virtqueue_chain *chain, uint64_t sector, uint32_t *written)
-{
-	uint64_t len = chain->in_len;
-	int r = check_range(blk, sector, len);
+/* How many segments a request may have. */
+#define SEGMENTS_MAX MAX(DISCARD_SEGMENTS_MAX, ZEROES_SEGMENTS_MAX)
 
-	counter_add(&blk->stats.reads, 1);
-	if (r == 0 && len > 0)
-		r = blk->block->ops->readv(blk->block, chain->in, (int)chain->in_count, sector * SECTOR);
-	if (r < 0)
+/* A request from when it was taken to its answer. */
+struct blk_request {
+	struct block_request io; /* the part that the backend has; first, as reap() gives it back */
+	struct virtqueue *queue;
+	struct virtqueue_chain chain;
+	uint8_t *status; /* in guest memory */
+	uint32_t type;
+	uint64_t start;   /* ns */
+	uint32_t written; /* bytes of data that the driver gets, if all goes well */
+	bool flush_after; /* a flush is the last part */
+	/* Discard and write zeroes: the parts before that. */
+	unsigned segment, segment_count;
+	struct virtio_blk_discard_write_zeroes segments[SEGMENTS_MAX];
+	struct blk_request *next_free;
+};
+
+static struct blk_request *get_request(struct virtio_blk *blk)
+{
+	struct blk_request *request = blk->free;
+
+	if (request)
+		blk->free = request->next_free;
+	else if (blk->fresh < BLOCK_REQUESTS_MAX)
+		request = &blk->requests[blk->fresh++];
+	return request;
+}
+
+static void put_request(struct virtio_blk *blk, struct blk_request *request)
+{
+	request->next_free = blk->free;
+	blk->free = request;
+}
+
+/* What follows fills request->io: 1: it is for the backend; 0: there is nothing to do; or -errno. */
+
+static int prepare_transfer(struct virtio_blk *blk, struct blk_request *request, uint64_t sector)
+{
+	struct virtqueue_chain *chain = &request->chain;
+	bool write = request->type == VIRTIO_BLK_T_OUT;
+	struct block_request *io = &request->io;
+	int r;
+
+	counter_add(write ? &blk->stats.writes : &blk->stats.reads, 1);
+	io->op = write ? BLOCK_WRITE : BLOCK_READ;
+	io->iov = write ? chain->out : chain->in;
+	io->count = write ? chain->out_count : chain->in_count;
+	io->len = write ? chain->out_len : chain->in_len;
+	r = write && blk->block->read_only ? -EROFS : check_range(blk, sector, io->len);
+	if (r < 0 || io->len == 0)
 		return r;
-	counter_add(&blk->stats.bytes_read, len);
-	*written = (uint32_t)len;
-	return 0;
+	io->offset = sector * SECTOR;
+	request->written = write ? 0 : (uint32_t)io->len;
+	return 1;
 }
 
-/*
- * 5.2.6.2: a driver that was offered FLUSH and did not take it will never flush, so what it writes
- * is stable when the request completes.
- */
-static int make_stable(struct virtio_blk *blk)
+static int prepare_flush(struct blk_request *request)
 {
-	return negotiated(blk, VIRTIO_BLK_F_FLUSH) ? 0 : blk->block->ops->flush(blk->block);
-}
-
-static int serve_write(struct virtio_blk *blk, struct virtqueue_chain *chain, uint64_t sector)
-{
-	uint64_t len = chain->out_len;
-	int r = blk->block->read_only ? -EROFS : check_range(blk, sector, len);
-
-	counter_add(&blk->stats.writes, 1);
-	if (r == 0 && len > 0)
-		r = blk->block->ops->writev(blk->block, chain->out, (int)chain->out_count, sector * SECTOR);
-	if (r == 0)
-		r = make_stable(blk);
-	if (r == 0)
-		counter_add(&blk->stats.bytes_written, len);
-	return r;
+	request->io.op = BLOCK_FLUSH;
+	return 1;
 }
 
 static int check_segment(
@@ -89,72 +114,140 @@ static int check_segment(
 	return check_range(blk, segment->sector, (uint64_t)segment->num_sectors * SECTOR);
 }
 
-/* Discard and write zeroes. All segments are judged before the first one is carried out. */
-static int serve_discard(struct virtio_blk *blk, struct virtqueue_chain *chain, bool discard)
+/* The next segment of a discard or of zeroes, or the flush that follows the last part of any request. */
+static int prepare_next(struct virtio_blk *blk, struct blk_request *request)
 {
-	struct virtio_blk_discard_write_zeroes segments[DISCARD_SEGMENTS_MAX];
-	const struct block_ops *ops = blk->block->ops;
-	uint64_t len = chain->out_len;
-	unsigned count = (unsigned)(len / sizeof(segments[0]));
-	int r = 0;
+	bool discard = request->type == VIRTIO_BLK_T_DISCARD;
+
+	while (request->segment < request->segment_count) {
+		const struct virtio_blk_discard_write_zeroes *segment =
+			&request->segments[request->segment++];
+
+		request->io.op = discard ? BLOCK_DISCARD : BLOCK_WRITE_ZEROES;
+		request->io.offset = segment->sector * SECTOR;
+		request->io.len = (uint64_t)segment->num_sectors * SECTOR;
+		request->io.unmap = segment->flags & VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP;
+		if (request->io.len == 0)
+			continue;
+		/* Many hosts have to write zeroes, and all are asked to. */
+		if (!discard)
+			token_bucket_take(&blk->byte_bucket, request->io.len, clock_ns());
+		return 1;
+	}
+	if (!request->flush_after)
+		return 0;
+	request->flush_after = false;
+	return prepare_flush(request);
+}
+
+/* Discard and write zeroes. All segments are judged before the first one is carried out. */
+static int prepare_segments(struct virtio_blk *blk, struct blk_request *request)
+{
+	bool discard = request->type == VIRTIO_BLK_T_DISCARD;
+	uint64_t len = request->chain.out_len;
+	unsigned count = (unsigned)(len / sizeof(request->segments[0]));
+	int r;
 
 	counter_add(&blk->stats.discards, 1);
 	if (!negotiated(blk, discard ? VIRTIO_BLK_F_DISCARD : VIRTIO_BLK_F_WRITE_ZEROES))
 		return -EOPNOTSUPP;
-	if (len % sizeof(segments[0]) || len > sizeof(segments) ||
+	if (len % sizeof(request->segments[0]) || len > sizeof(request->segments) ||
 		count > (discard ? DISCARD_SEGMENTS_MAX : ZEROES_SEGMENTS_MAX))
 		return -EINVAL;
-	r = virtqueue_chain_read(chain, segments, len);
+	r = virtqueue_chain_read(&request->chain, request->segments, len);
 	for (unsigned i = 0; r == 0 && i < count; i++)
-		r = check_segment(blk, discard, &segments[i]);
-	for (unsigned i = 0; r == 0 && i < count; i++) {
-		uint64_t offset = segments[i].sector * SECTOR;
-		uint64_t bytes = (uint64_t)segments[i].num_sectors * SECTOR;
-		bool unmap = segments[i].flags & VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP;
-
-		if (bytes == 0)
-			continue;
-		if (discard) {
-			r = ops->discard(blk->block, offset, bytes);
-		} else {
-			/* Many hosts have to write them, and all are asked to. */
-			token_bucket_take(&blk->bytes, bytes, clock_ns());
-			r = ops->write_zeroes(blk->block, offset, bytes, unmap);
-		}
-	}
-	return r < 0 ? r : make_stable(blk);
+		r = check_segment(blk, discard, &request->segments[i]);
+	if (r < 0)
+		return r;
+	request->segment_count = count;
+	return prepare_next(blk, request);
 }
 
-/* 5.2.6.1: up to 20 bytes, NUL-padded; all 20 may be in use. */
-static int serve_get_id(struct virtio_blk *blk, struct virtqueue_chain *chain, uint32_t *written)
+static int prepare(struct virtio_blk *blk, struct blk_request *request, uint64_t sector)
 {
-	counter_add(&blk->stats.others, 1);
-	*written = (uint32_t)virtqueue_chain_write(chain, blk->serial, sizeof(blk->serial));
-	return 0;
-}
-
-/* 0 or -errno; *written is set to how many bytes of the data went to the driver. */
-static int serve_request(struct virtio_blk *blk, const struct virtio_blk_outhdr *header,
-	struct virtqueue_chain *chain, uint32_t *written)
-{
-	switch (header->type) {
+	/*
+	 * 5.2.6.2: a driver that was offered FLUSH and did not take it will never flush, so what it writes
+	 * is stable when the request completes.
+	 */
+	request->flush_after = !negotiated(blk, VIRTIO_BLK_F_FLUSH) && request->type != VIRTIO_BLK_T_IN &&
+	                       request->type != VIRTIO_BLK_T_FLUSH;
+	request->segment = request->segment_count = 0;
+	request->written = 0;
+	switch (request->type) {
 	case VIRTIO_BLK_T_IN:
-		return serve_read(blk, chain, header->sector, written);
 	case VIRTIO_BLK_T_OUT:
-		return serve_write(blk, chain, header->sector);
+		return prepare_transfer(blk, request, sector);
 	case VIRTIO_BLK_T_FLUSH:
 		counter_add(&blk->stats.flushes, 1);
-		return blk->block->ops->flush(blk->block);
+		return prepare_flush(request);
 	case VIRTIO_BLK_T_DISCARD:
-		return serve_discard(blk, chain, true);
 	case VIRTIO_BLK_T_WRITE_ZEROES:
-		return serve_discard(blk, chain, false);
-	case VIRTIO_BLK_T_GET_ID:
-		return serve_get_id(blk, chain, written);
+		return prepare_segments(blk, request);
+	case VIRTIO_BLK_T_GET_ID: /* 5.2.6.1: up to 20 bytes, NUL-padded; all 20 may be in use */
+		counter_add(&blk->stats.others, 1);
+		request->written =
+			(uint32_t)virtqueue_chain_write(&request->chain, blk->serial, sizeof(blk->serial));
+		return 0;
 	default:
 		counter_add(&blk->stats.others, 1);
 		return -EOPNOTSUPP;
 	}
+}
+
+static void submit(struct virtio_blk *blk, struct blk_request *request)
+{
+	blk->under_way++;
+	blk->block->ops->submit(blk->block, &request->io);
+}
+
+static void answer(struct virtio_blk *blk, struct blk_request *request, int r)
+{
+	if (r < 0) {
+		counter_add(&blk->stats.errors, 1);
+		request->written = 0;
+	} else if (request->type == VIRTIO_BLK_T_IN) {
+		counter_add(&blk->stats.bytes_read, request->written);
+	} else if (request->type == VIRTIO_BLK_T_OUT) {
+		counter_add(&blk->stats.bytes_written, request->chain.out_len);
+	}
+	*request->status = r == 0             ? VIRTIO_BLK_S_OK
+	                   : r == -EOPNOTSUPP ? VIRTIO_BLK_S_UNSUPP
+	                                      : VIRTIO_BLK_S_IOERR;
+	histogram_add(&blk->stats.latency, clock_ns() - request->start);
+	virtqueue_push(request->queue, request->chain.head, request->written + 1);
+	put_request(blk, request);
+}
+
+/* A part of a request is done: the next one, or the answer. Whether there is a next one. */
+static bool go_on(struct virtio_blk *blk, struct blk_request *request)
+{
+	int r = request->io.result;
+
+	blk->under_way--;
+	if (r == 0)
+		r = prepare_next(blk, request);
+	if (r > 0)
+		submit(blk, request);
+	else
+		answer(blk, request, r);
+	return r > 0;
+}
+
+static bool blk_progress(void *dev, bool wait)
+{
+	struct virtio_blk *blk = dev;
+	const struct block_ops *ops = blk->block->ops;
+	unsigned before = blk->under_way;
+	struct block_request *io;
+	bool again = before;
+
+	while (again) {
+		ops->kick(blk->block);
+		again = false;
+		while ((io = ops->reap(blk->block, wait)))
+			again |= go_on(blk, (struct blk_request *)io);
+	}
+	return blk->under_way < before;
 }
 
 /* What the rate is about: requests that move data. The others cost the host little, or are its safety. */
@@ -165,72 +258,86 @@ static bool rate_limits(uint32_t type)
 }
 
 /* 0: the request may go, and is paid for; else the time at which it may. */
-static uint64_t ask_rate(
-	struct virtio_blk *blk, uint32_t type, const struct virtqueue_chain *chain, uint64_t now)
+static uint64_t ask_rate(struct virtio_blk *blk, const struct blk_request *request, uint64_t now)
 {
-	uint64_t len = chain->out_len + chain->in_len, of_bytes, of_requests;
+	uint64_t len = request->chain.out_len + request->chain.in_len, of_bytes, of_requests;
 
-	if (!rate_limits(type))
+	if (!rate_limits(request->type))
 		return 0;
-	token_bucket_set_rate(&blk->bytes, atomic_load_explicit(&blk->bytes_per_s, memory_order_relaxed));
 	token_bucket_set_rate(
-		&blk->requests, atomic_load_explicit(&blk->requests_per_s, memory_order_relaxed));
-	of_bytes = token_bucket_ready_at(&blk->bytes, len, now);
-	of_requests = token_bucket_ready_at(&blk->requests, 1, now);
+		&blk->byte_bucket, atomic_load_explicit(&blk->bytes_per_s, memory_order_relaxed));
+	token_bucket_set_rate(
+		&blk->request_bucket, atomic_load_explicit(&blk->requests_per_s, memory_order_relaxed));
+	of_bytes = token_bucket_ready_at(&blk->byte_bucket, len, now);
+	of_requests = token_bucket_ready_at(&blk->request_bucket, 1, now);
 	if (of_bytes || of_requests)
 		return MAX(of_bytes, of_requests);
-	token_bucket_take(&blk->bytes, len, now);
-	token_bucket_take(&blk->requests, 1, now);
+	token_bucket_take(&blk->byte_bucket, len, now);
+	token_bucket_take(&blk->request_bucket, 1, now);
 	return 0;
 }
 
-/* Says whether a request waits for the rate from now on. */
-static void set_throttled(struct virtio_blk *blk, bool waits, uint64_t now)
+/* Says which queues have a request that waits for the rate from now on. */
+static void set_waiting(struct virtio_blk *blk, uint64_t waiting, uint64_t now)
 {
 	int64_t throttled = atomic_load_explicit(&blk->stats.throttled, memory_order_relaxed);
 
-	if (waits != (throttled < 0))
+	blk->waiting = waiting;
+	if ((waiting != 0) != (throttled < 0))
 		atomic_store_explicit(&blk->stats.throttled,
-			waits ? throttled - (int64_t)now : throttled + (int64_t)now, memory_order_relaxed);
+			waiting ? throttled - (int64_t)now : throttled + (int64_t)now, memory_order_relaxed);
 }
 
 /*
  * 5.2.6: a header of 16 bytes, data, and a status byte at the very end, cut into segments as the
  * driver likes. Without the byte there is no way to answer, and without a header nothing to answer
- * to: the queue is broken.
+ * to: the queue is broken. 1, 0 for an empty queue, or -EPROTO.
  */
-static int blk_serve(void *dev, unsigned index, struct virtqueue *queue, const struct guest_memory *mem,
+static int pop(struct virtqueue *queue, const struct guest_memory *mem, struct blk_request *request,
+	struct virtio_blk_outhdr *header)
+{
+	int r = virtqueue_pop(queue, mem, &request->chain);
+
+	if (r <= 0)
+		return r;
+	request->queue = queue;
+	request->status = virtqueue_chain_take_last(&request->chain);
+	if (!request->status || virtqueue_chain_read(&request->chain, header, sizeof(*header)) < 0)
+		return -EPROTO;
+	request->type = header->type;
+	return 1;
+}
+
+static int blk_take(void *dev, unsigned index, struct virtqueue *queue, const struct guest_memory *mem,
 	uint64_t *ret_not_before)
 {
 	struct virtio_blk *blk = dev;
-	struct virtqueue_chain chain;
+	struct blk_request *request = get_request(blk);
+	uint64_t bit = UINT64_C(1) << index, not_before;
 	struct virtio_blk_outhdr header;
-	uint64_t start, not_before;
-	uint32_t written = 0;
-	uint8_t *status;
 	int r;
 
-	(void)index;
-	r = virtqueue_pop(queue, mem, &chain);
-	if (r <= 0)
+	if (!request)
+		return -EBUSY;
+	r = pop(queue, mem, request, &header);
+	if (r <= 0) {
+		put_request(blk, request);
 		return r;
-	status = virtqueue_chain_take_last(&chain);
-	if (!status || virtqueue_chain_read(&chain, &header, sizeof(header)) < 0)
-		return -EPROTO;
-	start = clock_ns();
-	not_before = ask_rate(blk, header.type, &chain, start);
-	set_throttled(blk, not_before, start);
+	}
+	request->start = clock_ns();
+	not_before = ask_rate(blk, request, request->start);
+	set_waiting(blk, not_before ? blk->waiting | bit : blk->waiting & ~bit, request->start);
 	if (not_before) {
 		virtqueue_unpop(queue);
+		put_request(blk, request);
 		*ret_not_before = not_before;
 		return -EAGAIN;
 	}
-	r = serve_request(blk, &header, &chain, &written);
-	if (r < 0)
-		counter_add(&blk->stats.errors, 1);
-	*status = r == 0 ? VIRTIO_BLK_S_OK : r == -EOPNOTSUPP ? VIRTIO_BLK_S_UNSUPP : VIRTIO_BLK_S_IOERR;
-	histogram_add(&blk->stats.latency, clock_ns() - start);
-	virtqueue_push(queue, chain.head, written + 1);
+	r = prepare(blk, request, header.sector);
+	if (r > 0)
+		submit(blk, request);
+	else
+		answer(blk, request, r);
 	return 1;
 }
 
@@ -240,6 +347,8 @@ static uint64_t blk_features(void *dev)
 	uint64_t features = FEATURE(VIRTIO_BLK_F_SEG_MAX) | FEATURE(VIRTIO_BLK_F_BLK_SIZE) |
 	                    FEATURE(VIRTIO_BLK_F_TOPOLOGY) | FEATURE(VIRTIO_BLK_F_FLUSH);
 
+	if (blk->space.num_queues > 1)
+		features |= FEATURE(VIRTIO_BLK_F_MQ);
 	if (blk->block->read_only)
 		return features | FEATURE(VIRTIO_BLK_F_RO);
 	if (blk->block->can_discard)
@@ -281,7 +390,7 @@ static void blk_reset(void *dev)
 	struct virtio_blk *blk = dev;
 
 	/* What was taken from the buckets stays taken: a reset is no way around the rate. */
-	set_throttled(blk, false, clock_ns());
+	set_waiting(blk, 0, clock_ns());
 	blk->negotiated = 0;
 }
 
@@ -292,19 +401,21 @@ const struct virtio_device_ops virtio_blk_ops = {
 	.config_read = blk_config_read,
 	.config_write = blk_config_write,
 	.reset = blk_reset,
-	.serve = blk_serve,
-	.queue_count = 1,
+	.take = blk_take,
+	.progress = blk_progress,
 	.queue_size_max = QUEUE_SIZE,
 };
 
 /* 5.2.4 */
-static void fill_config_space(struct virtio_blk_config *space, const struct block_backend *block)
+static void fill_config_space(
+	struct virtio_blk_config *space, const struct block_backend *block, unsigned queues)
 {
 	uint32_t blocks = MAX(block->physical_size / block->logical_size, 1);
 
 	space->capacity = block->size / SECTOR;
 	space->seg_max = VIRTQUEUE_CHAIN_MAX - 2; /* the header and the status take one each */
 	space->blk_size = block->logical_size;
+	space->num_queues = (uint16_t)queues;
 	while (2u << space->physical_block_exp <= blocks)
 		space->physical_block_exp++;
 	space->min_io_size = (uint16_t)(1u << space->physical_block_exp);
@@ -320,7 +431,7 @@ static void fill_config_space(struct virtio_blk_config *space, const struct bloc
 	}
 }
 
-int virtio_blk_init(struct virtio_blk *blk, struct block_backend *block, const char *serial)
+int virtio_blk_init(struct virtio_blk *blk, struct block_backend *block, const char *serial, unsigned queues)
 {
 	size_t len = strlen(serial);
 
@@ -328,8 +439,16 @@ int virtio_blk_init(struct virtio_blk *blk, struct block_backend *block, const c
 	if (len > sizeof(blk->serial))
 		return -EINVAL;
 	memcpy(blk->serial, serial, len);
-	fill_config_space(&blk->space, block);
-	return 0;
+	fill_config_space(&blk->space, block, queues);
+	/* So large that it is mapped, and only takes up what is used of it. */
+	blk->requests = calloc(BLOCK_REQUESTS_MAX, sizeof(blk->requests[0]));
+	return blk->requests ? 0 : -ENOMEM;
+}
+
+void virtio_blk_fini(struct virtio_blk *blk)
+{
+	free(blk->requests);
+	blk->requests = NULL;
 }
 
 void virtio_blk_set_rate(struct virtio_blk *blk, uint64_t bytes_per_s, uint64_t requests_per_s)

@@ -1,6 +1,6 @@
 /*
- * The virtio block device (virtio 1.2, 5.2), in front of a block backend: one queue, requests
- * served in order and straight between guest memory and the backend.
+ * The virtio block device (virtio 1.2, 5.2), in front of a block backend: up to a queue a CPU, requests under way side
+ * by side, and straight between guest memory and the backend.
  */
 #pragma once
 
@@ -13,6 +13,7 @@
 #include "util/token_bucket.h"
 #include "virtio/virtio_device.h"
 
+struct blk_request;
 struct block_backend;
 
 /* Requests the driver made and bytes that were moved since the start; any thread may read them. */
@@ -40,17 +41,25 @@ struct virtio_blk {
 	uint64_t negotiated; /* feature bits */
 	struct virtio_blk_stats stats;
 
+	/* BLOCK_REQUESTS_MAX of them, of which those that were ever in use are in memory. */
+	struct blk_request *requests;
+	struct blk_request *free;
+	unsigned fresh;     /* how many of them were never in use are behind this index */
+	unsigned under_way; /* given to the backend */
+	uint64_t waiting;   /* a bit a queue: its next request waits for the rate */
+
 	/* The rate as it was set last, by any thread, and the buckets that follow it when a request comes. */
 	_Atomic uint64_t bytes_per_s;
 	_Atomic uint64_t requests_per_s;
-	struct token_bucket bytes;
-	struct token_bucket requests;
+	struct token_bucket byte_bucket;
+	struct token_bucket request_bucket;
 };
 
 extern const struct virtio_device_ops virtio_blk_ops; /* dev: a struct virtio_blk */
 
-/* -EINVAL: the serial has more than VIRTIO_BLK_ID_BYTES bytes; "" is none. There is no fini. */
-int virtio_blk_init(struct virtio_blk *blk, struct block_backend *block, const char *serial);
+/* queues: 1 to VIRTIO_QUEUES_MAX. -EINVAL: the serial has more than VIRTIO_BLK_ID_BYTES bytes; "" is none. -ENOMEM. */
+int virtio_blk_init(struct virtio_blk *blk, struct block_backend *block, const char *serial, unsigned queues);
+void virtio_blk_fini(struct virtio_blk *blk); /* with nothing under way; zeroed ones too */
 
 /*
  * Limits reads, writes, discards and write-zeroes, and the bytes that they write or read, a second; 0: no limit.

@@ -4,6 +4,8 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 #include <linux/virtio_ring.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "util/bytes.h"
 
@@ -73,11 +75,25 @@ static void set_needs_reset(struct virtio_mmio *mmio)
 		interrupt(mmio, VIRTIO_MMIO_INT_CONFIG);
 }
 
-/* Called with `lock` held, so no request is under way. */
+/* Called with `lock` held. One interrupt is enough for all queues: there is one line, and one bit. */
+static void tell_driver(struct virtio_mmio *mmio)
+{
+	bool wanted = false;
+
+	for (unsigned i = 0; i < mmio->config.queue_count; i++) {
+		struct virtqueue *queue = &mmio->queues[i].queue;
+
+		wanted |= virtqueue_started(queue) && virtqueue_should_interrupt(queue);
+	}
+	if (wanted)
+		interrupt(mmio, VIRTIO_MMIO_INT_VRING);
+}
+
+/* Called with `lock` held. What was taken is answered before its queue goes. */
 static void reset(struct virtio_mmio *mmio)
 {
-	for (unsigned i = 0; i < mmio->config.ops->queue_count; i++)
-		virtqueue_stop(&mmio->queues[i]);
+	mmio->config.ops->progress(mmio->config.dev, true);
+	memset(mmio->queues, 0, mmio->config.queue_count * sizeof(mmio->queues[0]));
 	mmio->state = (struct virtio_mmio_state){0};
 	mmio->config.ops->reset(mmio->config.dev);
 	atomic_store(&mmio->interrupt_status, 0);
@@ -85,11 +101,11 @@ static void reset(struct virtio_mmio *mmio)
 }
 
 /* Called with `lock` held. NULL: the driver selected a queue that does not exist. */
-static struct virtqueue *selected_queue(struct virtio_mmio *mmio)
+static struct virtio_mmio_queue *selected_queue(struct virtio_mmio *mmio)
 {
 	uint32_t index = mmio->state.queue_sel;
 
-	return index < mmio->config.ops->queue_count ? &mmio->queues[index] : NULL;
+	return index < mmio->config.queue_count ? &mmio->queues[index] : NULL;
 }
 
 static uint32_t read_features(const struct virtio_mmio *mmio)
@@ -101,7 +117,7 @@ static uint32_t read_features(const struct virtio_mmio *mmio)
 
 static uint32_t read_register(struct virtio_mmio *mmio, uint64_t offset)
 {
-	const struct virtqueue *queue = selected_queue(mmio);
+	const struct virtio_mmio_queue *queue = selected_queue(mmio);
 
 	switch (offset) {
 	case VIRTIO_MMIO_DEVICE_FEATURES:
@@ -109,7 +125,7 @@ static uint32_t read_register(struct virtio_mmio *mmio, uint64_t offset)
 	case VIRTIO_MMIO_QUEUE_NUM_MAX:
 		return queue ? mmio->config.ops->queue_size_max : 0;
 	case VIRTIO_MMIO_QUEUE_READY:
-		return queue && virtqueue_started(queue);
+		return queue && virtqueue_started(&queue->queue);
 	case VIRTIO_MMIO_STATUS:
 		return mmio->state.status;
 	default:
@@ -191,20 +207,21 @@ static void write_status(struct virtio_mmio *mmio, uint32_t value)
 		mmio->config.ops->negotiated(mmio->config.dev, mmio->state.driver_features);
 	/* Whoever rang before DRIVER_OK was not served. */
 	if (next & ~old & VIRTIO_CONFIG_S_DRIVER_OK)
-		for (unsigned i = 0; i < mmio->config.ops->queue_count; i++)
-			doorbell_ring(&mmio->doorbells[i]);
+		doorbell_ring(mmio->config.doorbell);
 }
 
-/* Under `lock` no request is under way, so a queue stops at once. It starts again at index 0. */
-static void write_queue_ready(struct virtio_mmio *mmio, struct virtqueue *queue, uint32_t value)
+/* A queue that stops has its requests answered first. It starts again at index 0. */
+static void write_queue_ready(struct virtio_mmio *mmio, struct virtio_mmio_queue *queue, uint32_t value)
 {
-	const struct virtqueue_config *config = &mmio->state.queues[mmio->state.queue_sel];
+	bool started = virtqueue_started(&queue->queue);
 
-	if (value == 0) {
-		virtqueue_stop(queue);
-	} else if (value == 1 && !virtqueue_started(queue)) {
-		if (virtqueue_start(queue, mmio->config.mem, config, mmio->state.driver_features,
-			    mmio->config.ops->queue_size_max) < 0)
+	if (value == 0 && started) {
+		mmio->config.ops->progress(mmio->config.dev, true);
+		tell_driver(mmio);
+		virtqueue_stop(&queue->queue);
+	} else if (value == 1 && !started) {
+		if (virtqueue_start(&queue->queue, mmio->config.mem, &queue->config,
+			    mmio->state.driver_features, mmio->config.ops->queue_size_max) < 0)
 			set_needs_reset(mmio);
 	}
 }
@@ -220,17 +237,17 @@ static void set_half(uint64_t *address, bool high, uint32_t value)
 /* 4.2.3.2: a queue is set up after FEATURES_OK, while it is not in use. */
 static void write_queue_register(struct virtio_mmio *mmio, uint64_t offset, uint32_t value)
 {
-	struct virtqueue *queue = selected_queue(mmio);
+	struct virtio_mmio_queue *queue = selected_queue(mmio);
 	struct virtqueue_config *config;
 
 	if (!queue || !(mmio->state.status & VIRTIO_CONFIG_S_FEATURES_OK))
 		return;
-	config = &mmio->state.queues[mmio->state.queue_sel];
+	config = &queue->config;
 	if (offset == VIRTIO_MMIO_QUEUE_READY) {
 		write_queue_ready(mmio, queue, value);
 		return;
 	}
-	if (virtqueue_started(queue))
+	if (virtqueue_started(&queue->queue))
 		return;
 	switch (offset) {
 	case VIRTIO_MMIO_QUEUE_NUM:
@@ -276,10 +293,10 @@ static void write_register(struct virtio_mmio *mmio, uint64_t offset, uint32_t v
 
 static void notify(struct virtio_mmio *mmio, uint32_t index)
 {
-	if (index >= mmio->config.ops->queue_count)
+	if (index >= mmio->config.queue_count)
 		return;
 	mmio->stats.notifications++;
-	doorbell_ring(&mmio->doorbells[index]);
+	doorbell_ring(mmio->config.doorbell);
 }
 
 static void mmio_write(void *dev, uint64_t offset, unsigned size, uint64_t value)
@@ -314,24 +331,19 @@ const struct bus_ops virtio_mmio_bus_ops = {
 int virtio_mmio_init(struct virtio_mmio *mmio, const struct virtio_mmio_config *config)
 {
 	const struct virtio_device_ops *ops = config->ops;
-	int r;
 
-	if (ops->queue_count == 0 || ops->queue_count > VIRTIO_QUEUES_MAX ||
+	if (config->queue_count == 0 || config->queue_count > VIRTIO_QUEUES_MAX ||
 		ops->queue_size_max > VIRTQUEUE_SIZE_MAX)
 		return -EINVAL;
 	*mmio = (struct virtio_mmio){.config = *config};
-	for (unsigned i = 0; i < ops->queue_count; i++)
-		mmio->doorbells[i] = config->doorbells[i];
-	mmio->config.doorbells = NULL;
-	mmio->offered = ops->features(config->dev) | FEATURES_OF_TRANSPORT;
-	r = pthread_mutex_init(&mmio->turn, NULL);
-	if (r)
-		return -r;
-	r = pthread_mutex_init(&mmio->lock, NULL);
-	if (r) {
-		pthread_mutex_destroy(&mmio->turn);
-		return -r;
+	mmio->queues = calloc(config->queue_count, sizeof(mmio->queues[0]));
+	if (!mmio->queues) {
+		mmio->config.ops = NULL;
+		return -ENOMEM;
 	}
+	mmio->offered = ops->features(config->dev) | FEATURES_OF_TRANSPORT;
+	pthread_mutex_init(&mmio->turn, NULL);
+	pthread_mutex_init(&mmio->lock, NULL);
 	return 0;
 }
 
@@ -339,52 +351,86 @@ void virtio_mmio_fini(struct virtio_mmio *mmio)
 {
 	if (!mmio->config.ops)
 		return; /* zeroed */
+	free(mmio->queues);
 	pthread_mutex_destroy(&mmio->lock);
 	pthread_mutex_destroy(&mmio->turn);
 	*mmio = (struct virtio_mmio){0};
 }
 
-/* Called with `lock` held: 1 when there may be more to do, else 0; *not_before is set where that is later. */
-static int serve_one(struct virtio_mmio *mmio, unsigned index, uint64_t *not_before)
-{
-	struct virtqueue *queue = &mmio->queues[index];
-	int r;
+/* What a round has met. */
+struct round {
+	bool more;           /* there is more to take right now */
+	bool full;           /* the device could not take all */
+	uint64_t not_before; /* 0, or when the earliest of the requests that have to wait may go */
+};
 
-	/* The driver may have reset the device since the last request. */
-	if (!running(mmio) || !virtqueue_started(queue))
-		return 0;
+/* Called with `lock` held: takes a batch of a queue's requests. */
+static void take_batch(struct virtio_mmio *mmio, unsigned index, struct round *round)
+{
+	struct virtqueue *queue = &mmio->queues[index].queue;
+	uint64_t not_before;
+	int r = 1;
+
+	if (!virtqueue_started(queue))
+		return;
 	virtqueue_disable_notify(queue);
-	r = mmio->config.ops->serve(mmio->config.dev, index, queue, mmio->config.mem, not_before);
-	if (r == -EAGAIN) {
-		r = 0; /* notifications stay off: whoever comes back at that time finds what is new as well */
-	} else if (r < 0) {
+	for (unsigned n = 0; r > 0 && n < VIRTIO_MMIO_BATCH; n++)
+		r = mmio->config.ops->take(mmio->config.dev, index, queue, mmio->config.mem, &not_before);
+	switch (r) {
+	case 1:
+		round->more = true;
+		break;
+	case 0:
+		round->more |= virtqueue_enable_notify(queue);
+		break;
+	/* Notifications stay off where somebody comes back anyway, and finds what is new as well. */
+	case -EAGAIN:
+		round->not_before = round->not_before ? MIN(round->not_before, not_before) : not_before;
+		break;
+	case -EBUSY:
+		round->full = true;
+		break;
+	default:
 		set_needs_reset(mmio);
-		r = 0;
-	} else if (r == 0) {
-		r = virtqueue_enable_notify(queue);
 	}
-	return r;
 }
 
-uint64_t virtio_mmio_serve(struct virtio_mmio *mmio, unsigned index)
+/* Called with `lock` held. */
+static void serve_round(struct virtio_mmio *mmio, struct round *round)
 {
-	uint64_t not_before = 0;
+	unsigned count = mmio->config.queue_count;
+	bool room;
 
-	for (unsigned n = 1; n <= VIRTIO_MMIO_BURST; n++) {
-		int more;
+	/* The driver may have reset the device since the last round, or stopped it. */
+	for (unsigned i = 0; i < count && running(mmio); i++)
+		take_batch(mmio, (mmio->first + i) % count, round);
+	mmio->first = (mmio->first + 1) % count;
+	room = mmio->config.ops->progress(mmio->config.dev, false);
+	tell_driver(mmio);
+	round->more |= round->full && room;
+}
 
-		/* The lock is dropped after each request, so that a vCPU waits for one at most. */
+uint64_t virtio_mmio_serve(struct virtio_mmio *mmio)
+{
+	for (unsigned n = 0; n < VIRTIO_MMIO_ROUNDS; n++) {
+		struct round round = {0};
+
+		/* The lock is dropped after each, so that a vCPU waits for one at most. */
 		enter(mmio);
-		more = serve_one(mmio, index, &not_before);
-		if ((!more || n % VIRTIO_MMIO_INTERRUPT_BATCH == 0) &&
-			virtqueue_started(&mmio->queues[index]) &&
-			virtqueue_should_interrupt(&mmio->queues[index]))
-			interrupt(mmio, VIRTIO_MMIO_INT_VRING);
+		serve_round(mmio, &round);
 		leave(mmio);
-		if (!more)
-			return not_before;
+		if (!round.more)
+			return round.not_before;
 	}
-	/* A driver that refills for ever must not keep other queues waiting. */
-	doorbell_ring(&mmio->doorbells[index]);
+	/* A driver that refills for ever must not keep other devices waiting. */
+	doorbell_ring(mmio->config.doorbell);
 	return 0;
+}
+
+void virtio_mmio_drain(struct virtio_mmio *mmio)
+{
+	enter(mmio);
+	mmio->config.ops->progress(mmio->config.dev, true);
+	tell_driver(mmio);
+	leave(mmio);
 }

@@ -18,15 +18,18 @@
 #include "virtio/virtio_device.h"
 #include "virtio/virtqueue.h"
 
-/* The doorbell register: the machine hangs ioeventfds on it, 32 bits wide, the queue's index as data. */
+/* The doorbell register: the machine hangs an ioeventfd on it, for the index of any queue. */
 #ifndef VIRTIO_MMIO_QUEUE_NOTIFY /* <linux/virtio_mmio.h> has the same */
 #define VIRTIO_MMIO_QUEUE_NOTIFY 0x050
 #endif
 
-/* Requests that virtio_mmio_serve() does before it lets other queues of its thread have a turn. */
-#define VIRTIO_MMIO_BURST 256
-/* ... and those it does before it tells the driver of them while there are more to do. */
-#define VIRTIO_MMIO_INTERRUPT_BATCH 16
+/*
+ * Requests of a queue that virtio_mmio_serve() takes before the host begins with them and the driver is told of those
+ * that are done: a vCPU that writes a register waits for so many at most.
+ */
+#define VIRTIO_MMIO_BATCH 8
+/* ... and how often it does that before other devices of its thread have a turn. */
+#define VIRTIO_MMIO_ROUNDS 32
 
 struct virtio_mmio_config {
 	const struct guest_memory *mem;
@@ -37,8 +40,9 @@ struct virtio_mmio_config {
 	 * set(true) may be an edge of its own as well: none is missing as long as the pin is not masked.
 	 */
 	struct irq_line irq;
-	/* One a queue; rung where KVM's ioeventfd did not take the guest's write. Copied. */
-	const struct doorbell *doorbells;
+	/* Of all queues; rung where KVM's ioeventfd did not take the guest's write, and where there is more to do. */
+	const struct doorbell *doorbell;
+	unsigned queue_count; /* 1 to VIRTIO_QUEUES_MAX */
 };
 
 /* What the guest can see and set: no pointers. */
@@ -48,7 +52,11 @@ struct virtio_mmio_state {
 	uint32_t driver_features_sel;
 	uint32_t queue_sel;
 	uint64_t driver_features;
-	struct virtqueue_config queues[VIRTIO_QUEUES_MAX];
+};
+
+struct virtio_mmio_queue {
+	struct virtqueue queue;
+	struct virtqueue_config config; /* what the guest says of it */
 };
 
 /* Counts since the start, resets included; any thread may read them. */
@@ -59,35 +67,38 @@ struct virtio_mmio_stats {
 };
 
 struct virtio_mmio {
-	struct virtio_mmio_config config; /* constant, as are the next two */
-	struct doorbell doorbells[VIRTIO_QUEUES_MAX];
-	uint64_t offered; /* feature bits */
+	struct virtio_mmio_config config; /* constant, as is the next one */
+	uint64_t offered;                 /* feature bits */
 
 	atomic_uint interrupt_status; /* VIRTIO_MMIO_INT_*; any thread */
 	struct virtio_mmio_stats stats;
 
 	/*
 	 * `turn` is taken before `lock` and given back once `lock` is held: who waits for `lock` is
-	 * next, and the I/O thread, which takes it again at once for each request, cannot overtake.
+	 * next, and the I/O thread, which takes it again at once for the next round, cannot overtake.
 	 */
 	pthread_mutex_t turn;
 	pthread_mutex_t lock; /* guards all below and every call of config.ops */
 	struct virtio_mmio_state state;
-	struct virtqueue queues[VIRTIO_QUEUES_MAX];
+	struct virtio_mmio_queue *queues; /* config.queue_count of them */
+	unsigned first;                   /* the queue that is served first in the next round */
 };
 
 extern const struct bus_ops virtio_mmio_bus_ops; /* dev: a struct virtio_mmio; VIRTIO_MMIO_SIZE bytes */
 
-/* The device comes up reset. -EINVAL: the device's queues are too many or too large. */
+/* The device comes up reset. -EINVAL: too many queues, or too large; -ENOMEM. */
 int virtio_mmio_init(struct virtio_mmio *mmio, const struct virtio_mmio_config *config);
 
 /* After the vCPU and I/O threads are gone. */
 void virtio_mmio_fini(struct virtio_mmio *mmio);
 
 /*
- * The I/O thread, after it cleared the queue's doorbell: serves queue `index` until it is empty and
- * tells the driver if it wants that. After VIRTIO_MMIO_BURST requests it rings the doorbell again
- * and returns. Returns 0, or the time of clock_ns() at which to call it again, doorbell or not: the
- * device has a request that must not go before. To call it earlier does no harm.
+ * The I/O thread, when the doorbell rang or the device has something to answer: serves all queues until they are
+ * empty, answers what is done, and tells the driver if it wants that. After VIRTIO_MMIO_ROUNDS it rings the doorbell
+ * again and returns. Returns 0, or the time of clock_ns() at which to call it again, whatever else calls it: the device
+ * has a request that must not go before. To call it earlier does no harm.
  */
-uint64_t virtio_mmio_serve(struct virtio_mmio *mmio, unsigned index);
+uint64_t virtio_mmio_serve(struct virtio_mmio *mmio);
+
+/* Waits until all requests that were taken are answered. Any thread. */
+void virtio_mmio_drain(struct virtio_mmio *mmio);

@@ -1,0 +1,173 @@
+/* The engine of choice: io_uring, by liburing. A batch of requests costs one system call, and none of them a thread. */
+#include <errno.h>
+#include <fcntl.h>
+#include <liburing.h>
+#include <linux/falloc.h>
+#include <stdlib.h>
+
+#include "backend/block_file_io.h"
+
+struct block_uring {
+	struct io_uring ring;
+	unsigned under_way;     /* in the ring, on either side */
+	struct block_list done; /* carried out without the ring, and not yet reaped */
+};
+
+/* What the ring does not take is rare, and is carried out at once. */
+static bool ring_takes(const struct block_file *file, const struct block_request *request)
+{
+	switch (request->op) {
+	case BLOCK_READ:
+	case BLOCK_WRITE:
+		return !block_file_needs_bounce(file, request) && request->len <= INT32_MAX;
+	case BLOCK_FLUSH:
+		return !file->block.read_only;
+	case BLOCK_DISCARD:
+		return true;
+	case BLOCK_WRITE_ZEROES: /* asks for one way after the other */
+		break;
+	}
+	return false;
+}
+
+/* The registered file has index 0. */
+static void prepare(struct io_uring_sqe *sqe, const struct block_request *request)
+{
+	const struct iovec *iov = request->iov;
+	bool one = request->count == 1; /* needs no vector that the kernel would have to fetch */
+
+	if (request->op == BLOCK_READ && one)
+		io_uring_prep_read(sqe, 0, iov->iov_base, (unsigned)iov->iov_len, request->offset);
+	else if (request->op == BLOCK_READ)
+		io_uring_prep_readv(sqe, 0, iov, request->count, request->offset);
+	else if (request->op == BLOCK_WRITE && one)
+		io_uring_prep_write(sqe, 0, iov->iov_base, (unsigned)iov->iov_len, request->offset);
+	else if (request->op == BLOCK_WRITE)
+		io_uring_prep_writev(sqe, 0, iov, request->count, request->offset);
+	else if (request->op == BLOCK_FLUSH)
+		io_uring_prep_fsync(sqe, 0, IORING_FSYNC_DATASYNC);
+	else
+		io_uring_prep_fallocate(sqe, 0, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			(off_t)request->offset, (off_t)request->len);
+}
+
+static void uring_submit(struct block_backend *block, struct block_request *request)
+{
+	struct block_file *file = block_file_of(block);
+	struct block_uring *uring = file->uring;
+	struct io_uring_sqe *sqe = ring_takes(file, request) ? io_uring_get_sqe(&uring->ring) : NULL;
+
+	if (!sqe) {
+		request->result = block_file_execute(file, request);
+		block_list_add(&uring->done, request);
+		return;
+	}
+	prepare(sqe, request);
+	io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
+	io_uring_sqe_set_data(sqe, request);
+	uring->under_way++;
+}
+
+static void uring_kick(struct block_backend *block)
+{
+	struct io_uring *ring = &block_file_of(block)->uring->ring;
+
+	/* What the kernel has no memory for right now stays in the ring for the next time. */
+	if (io_uring_sq_ready(ring))
+		io_uring_submit(ring);
+}
+
+/* From the kernel's answer to ours: less than asked for, or a signal, is no error yet. */
+static int result_of(struct block_file *file, const struct block_request *request, int answer)
+{
+	bool transfer = request->op == BLOCK_READ || request->op == BLOCK_WRITE;
+
+	if (answer == -EINTR || answer == -EAGAIN)
+		return block_file_execute(file, request);
+	if (answer < 0 || !transfer)
+		return answer;
+	if ((uint64_t)answer < request->len)
+		return block_file_finish(file, request, (uint64_t)answer);
+	return 0;
+}
+
+static struct io_uring_cqe *next_answer(struct io_uring *ring, bool wait)
+{
+	struct io_uring_cqe *cqe = NULL;
+
+	while (io_uring_peek_cqe(ring, &cqe)) {
+		int r = wait ? io_uring_submit_and_wait(ring, 1) : -ENOENT;
+
+		/* On others the kernel takes the ring for broken: nobody shall wait for ever. */
+		if (r < 0 && r != -EINTR && r != -EAGAIN && r != -EBUSY)
+			return NULL;
+	}
+	return cqe;
+}
+
+static struct block_request *uring_reap(struct block_backend *block, bool wait)
+{
+	struct block_file *file = block_file_of(block);
+	struct block_uring *uring = file->uring;
+	struct block_request *request = block_list_take(&uring->done);
+	struct io_uring_cqe *cqe;
+	int answer;
+
+	if (request || !uring->under_way)
+		return request;
+	cqe = next_answer(&uring->ring, wait);
+	if (!cqe)
+		return NULL;
+	request = io_uring_cqe_get_data(cqe);
+	answer = cqe->res;
+	io_uring_cqe_seen(&uring->ring, cqe);
+	uring->under_way--;
+	request->result = result_of(file, request, answer);
+	return request;
+}
+
+static void uring_close(struct block_backend *block)
+{
+	struct block_file *file = block_file_of(block);
+
+	/* The kernel takes rings apart later, and the disk's lock would stay as long as the file is in one. */
+	io_uring_unregister_files(&file->uring->ring);
+	io_uring_queue_exit(&file->uring->ring);
+	free(file->uring);
+	block_file_free(file);
+}
+
+static const struct block_ops uring_ops = {
+	.submit = uring_submit,
+	.kick = uring_kick,
+	.reap = uring_reap,
+	.close = uring_close,
+};
+
+int block_uring_start(struct block_file *file)
+{
+	/* Completions need not interrupt whoever submitted: it looks for them by itself, or sleeps (Linux 5.19). */
+	struct io_uring_params params = {.flags = IORING_SETUP_COOP_TASKRUN};
+	struct block_uring *uring = calloc(1, sizeof(*uring));
+	int r;
+
+	if (!uring)
+		return -ENOMEM;
+	r = io_uring_queue_init_params(BLOCK_REQUESTS_MAX, &uring->ring, &params);
+	if (r < 0)
+		goto fail;
+	/* Registered, the file is not looked up for each request. */
+	r = io_uring_register_files(&uring->ring, &file->fd, 1);
+	if (r < 0) {
+		io_uring_queue_exit(&uring->ring);
+		goto fail;
+	}
+	file->uring = uring;
+	file->block.ops = &uring_ops;
+	file->block.engine = "io_uring";
+	file->block.event_fd = uring->ring.ring_fd;
+	return 0;
+fail:
+	free(uring);
+	return r;
+}
