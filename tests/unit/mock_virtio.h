@@ -25,9 +25,12 @@
 static struct {
 	uint64_t negotiated;
 	unsigned resets;
-	unsigned served;          /* calls of take */
-	int verdict;              /* if not 0, what take returns without a look at the queue */
-	uint64_t not_before;      /* what goes with -EAGAIN */
+	unsigned served;           /* calls of take */
+	int verdict;               /* if not 0, what take returns without a look at the queue */
+	uint64_t not_before;       /* what goes with -EAGAIN */
+	int64_t not_before_step;   /* ... and what is added to it for the next time */
+	unsigned taken_from[SIZE]; /* the queues that requests were taken from, in order */
+	unsigned taken;
 	unsigned put_off_from;    /* if not 0, that call of take and those after it return -EAGAIN */
 	bool wait;                /* take tells of its arrival and waits to be let go */
 	bool quiet;               /* the driver was asked not to notify while a request was served */
@@ -84,7 +87,6 @@ static inline int device_take(void *dev, unsigned index, struct virtqueue *queue
 	int r;
 
 	(void)dev;
-	(void)index;
 	device.served++;
 	if (device.wait) {
 		sem_post(&device.arrived);
@@ -92,6 +94,7 @@ static inline int device_take(void *dev, unsigned index, struct virtqueue *queue
 	}
 	if (device.put_off_from && device.served >= device.put_off_from) {
 		*ret_not_before = device.not_before;
+		device.not_before += (uint64_t)device.not_before_step;
 		return -EAGAIN;
 	}
 	if (device.verdict)
@@ -100,6 +103,8 @@ static inline int device_take(void *dev, unsigned index, struct virtqueue *queue
 		return -EBUSY;
 	r = virtqueue_pop(queue, mem, &chain);
 	device.quiet = queue->used->flags & VRING_USED_F_NO_NOTIFY;
+	if (r > 0 && device.taken < SIZE)
+		device.taken_from[device.taken++] = index;
 	if (r > 0 && device.holds) {
 		device.pending[device.held].queue = queue;
 		device.pending[device.held++].head = chain.head;

@@ -202,6 +202,23 @@ START_TEST(who_does_not_wait_is_told_by_the_event_fd)
 }
 END_TEST
 
+/* The kernel takes an io_uring apart some time later; nobody has to wait for that. */
+START_TEST(a_disk_that_was_closed_is_free_at_once)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	int fd;
+
+	ck_assert_int_eq(open_disk(false, false), 0);
+	ck_assert_int_eq(transfer(true, buffer, 4096, 0), 0);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_lt(fcntl(fd, F_OFD_SETLK, &lock), 0);
+	close_disk();
+	ck_assert_int_eq(fcntl(fd, F_OFD_SETLK, &lock), 0);
+	close(fd);
+}
+END_TEST
+
 /* The engine is what was asked for; without io_uring, threads. */
 START_TEST(the_engine_says_its_name)
 {
@@ -227,6 +244,7 @@ TCase *block_engine_tcase(bool threads)
 	tcase_add_test(tc, a_demo_disk_says_so_and_is_otherwise_empty);
 	tcase_add_test(tc, many_requests_are_under_way_side_by_side);
 	tcase_add_test(tc, who_does_not_wait_is_told_by_the_event_fd);
+	tcase_add_test(tc, a_disk_that_was_closed_is_free_at_once);
 	tcase_add_test(tc, the_engine_says_its_name);
 	return tc;
 }

@@ -115,6 +115,33 @@ START_TEST(two_guests_never_write_one_disk)
 }
 END_TEST
 
+/* As that of a guest which was killed: its last request is not done yet. */
+START_TEST(a_lock_that_is_let_go_in_a_moment_is_waited_for)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	int fds[2], status;
+	char byte = 0;
+	pid_t child;
+
+	ck_assert_int_eq(pipe(fds), 0);
+	child = fork();
+	if (child == 0) {
+		int fd = open(path, O_RDWR | O_CLOEXEC);
+
+		if (fcntl(fd, F_OFD_SETLK, &lock) || write(fds[1], &byte, 1) != 1)
+			_exit(1);
+		usleep(50000);
+		_exit(0);
+	}
+	ck_assert_int_eq(read(fds[0], &byte, 1), 1);
+	ck_assert_int_eq(open_disk(false, false), 0);
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+	close(fds[0]);
+	close(fds[1]);
+}
+END_TEST
+
 START_TEST(many_guests_may_read_one_disk)
 {
 	struct block_backend *first;
@@ -209,6 +236,7 @@ Suite *block_file_suite(void)
 	tcase_add_test(tc, half_a_sector_is_an_error);
 	tcase_add_loop_test(tc, a_file_that_may_only_be_read_says_ro, 0, 2);
 	tcase_add_test(tc, two_guests_never_write_one_disk);
+	tcase_add_test(tc, a_lock_that_is_let_go_in_a_moment_is_waited_for);
 	tcase_add_test(tc, many_guests_may_read_one_disk);
 	tcase_add_test(tc, a_failed_open_leaves_no_lock);
 	tcase_add_test(tc, opening_changes_nothing);

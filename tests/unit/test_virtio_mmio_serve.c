@@ -240,7 +240,8 @@ START_TEST(a_burst_costs_one_kick_and_one_interrupt)
 }
 END_TEST
 
-START_TEST(all_queues_are_served_and_told_of_at_once)
+/* A driver's whole start with both queues, and the same requests, heads 0 to count - 1, in both of them. */
+static const struct vring_used *start_with_two_queues(uint16_t count)
 {
 	struct virtqueue_config second = ring.config;
 
@@ -251,15 +252,44 @@ START_TEST(all_queues_are_served_and_told_of_at_once)
 	ready_queue(1, &ring.config);
 	ready_queue(0, &second);
 	put(VIRTIO_MMIO_STATUS, DRIVER_OK);
-	offer(3);
-	/* The same chain, in the other queue. */
+	doorbell_clear(&bell);
+	for (uint16_t i = 0; i < count; i++)
+		offer(i);
 	memcpy(ring_at(&ring, second.desc), ring_at(&ring, RING_DESC), KIB(4));
-	((struct vring_avail *)ring_at(&ring, second.avail))->ring[0] = 3;
-	((struct vring_avail *)ring_at(&ring, second.avail))->idx = 1;
+	memcpy(ring_at(&ring, second.avail), ring_at(&ring, RING_AVAIL), KIB(1));
+	return ring_at(&ring, second.used);
+}
+
+START_TEST(all_queues_are_served_and_told_of_at_once)
+{
+	const struct vring_used *used = start_with_two_queues(1);
+
 	virtio_mmio_serve(&mmio);
 	ck_assert_uint_eq(ring_used(&ring)->idx, 1);
-	ck_assert_uint_eq(((struct vring_used *)ring_at(&ring, second.used))->idx, 1);
+	ck_assert_uint_eq(used->idx, 1);
 	ck_assert_uint_eq(raises, 1);
+}
+END_TEST
+
+START_TEST(queues_take_turns_where_the_device_has_no_room_for_both)
+{
+	start_with_two_queues(3);
+	device.holds = 1;
+	let_go = true;
+	virtio_mmio_serve(&mmio);
+	ck_assert_uint_eq(device.taken, 6);
+	for (unsigned i = 1; i < device.taken; i++)
+		ck_assert_uint_ne(device.taken_from[i], device.taken_from[i - 1]);
+}
+END_TEST
+
+START_TEST(of_two_queues_that_wait_the_earlier_time_counts)
+{
+	start_with_two_queues(1);
+	device.put_off_from = 1;
+	device.not_before = 1000;
+	device.not_before_step = _i ? 1 : -1;
+	ck_assert_uint_eq(virtio_mmio_serve(&mmio), _i ? 1000 : 999);
 }
 END_TEST
 
@@ -383,6 +413,8 @@ TCase *virtio_mmio_serve_tcase(void)
 	tcase_add_test(tc, what_was_done_before_one_is_put_off_is_told_the_driver);
 	tcase_add_test(tc, a_burst_costs_one_kick_and_one_interrupt);
 	tcase_add_test(tc, all_queues_are_served_and_told_of_at_once);
+	tcase_add_test(tc, queues_take_turns_where_the_device_has_no_room_for_both);
+	tcase_add_loop_test(tc, of_two_queues_that_wait_the_earlier_time_counts, 0, 2);
 	tcase_add_test(tc, a_device_that_is_full_is_asked_again_when_it_has_room);
 	tcase_add_loop_test(tc, what_was_taken_is_answered_before_its_queue_stops, 0, 3);
 	tcase_add_test(tc, interrupts_and_notifications_do_not_wait_for_a_request);
