@@ -137,6 +137,13 @@ enum lodge_format {
 	LODGE_FORMAT_FLAT, /* 16-bit code for 1000:0000: it has no magic, and gets no command line nor initrd */
 };
 
+/* Where the interrupt controllers are. */
+enum lodge_irqchip {
+	LODGE_IRQCHIP_AUTO, /* split, unless the kernel may want a PIC or this KVM cannot do it */
+	LODGE_IRQCHIP_FULL, /* a PC's in KVM: two i8259s, IOAPIC, local APICs */
+	LODGE_IRQCHIP_SPLIT, /* local APICs in KVM, the IOAPIC in lodge, no i8259: quicker to make and to free */
+};
+
 /*
  * What a VM is made of. Fill it with lodge_config_init(), then change what you want. Strings and descriptors
  * stay the caller's and must outlive the VM; descriptors are never closed, nor their flags changed.
@@ -156,10 +163,11 @@ struct lodge_config {
 	bool qemu_debug_exit;   /* the debug-exit port reports (code << 1) | 1, as QEMU's does */
 	bool pc_testdev;        /* QEMU's pc-testdev, which kvm-unit-tests wants */
 	bool pit;               /* an i8254 timer; multiboot and flat kernels have one anyway */
-	bool no_acpi;           /* no ACPI tables: kernels find the machine by FDT or MP table */
-	bool overcommit;        /* allow more memory than the host has */
-	bool restart;           /* a reset starts the guest anew, in place of ending the run */
-	unsigned trace;         /* LODGE_TRACE_..., or-ed together */
+	enum lodge_irqchip irqchip;
+	bool no_acpi;    /* no ACPI tables: kernels find the machine by FDT or MP table */
+	bool overcommit; /* allow more memory than the host has */
+	bool restart;    /* a reset starts the guest anew, in place of ending the run */
+	unsigned trace;  /* LODGE_TRACE_..., or-ed together */
 	int trace_fd;
 	int stop_fd; /* stops the VM when it becomes readable; -1: none */
 	/* Called once when the vCPUs run, on the thread in lodge_vm_run(); NULL: nobody. */

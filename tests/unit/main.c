@@ -44,6 +44,7 @@ int main(void)
 		memory_usage_suite,
 		uart16550_suite,
 		i8042_suite,
+		ioapic82093_suite,
 		rtc146818_suite,
 		fwcfg_suite,
 		pc_testdev_suite,

@@ -32,7 +32,8 @@ static uint8_t memory[ACPI_SIZE];
 
 static void setup(void)
 {
-	config = (struct acpi_config){.devices = devices, .device_count = ARRAY_SIZE(devices), .cpus = 3};
+	config = (struct acpi_config){
+		.devices = devices, .device_count = ARRAY_SIZE(devices), .cpus = 3, .pic = true};
 	memset(memory, 0xee, sizeof(memory)); /* what is there before counts for nothing */
 }
 
@@ -161,6 +162,16 @@ START_TEST(fadt_leaves_out_what_is_not_there)
 }
 END_TEST
 
+START_TEST(madt_tells_of_the_8259s_where_there_are_some)
+{
+	build();
+	ck_assert_uint_eq(get(madt(), 40, 4), 1);
+	config.pic = false;
+	build();
+	ck_assert_uint_eq(get(madt(), 40, 4), 0);
+}
+END_TEST
+
 START_TEST(madt_lists_every_cpu_and_the_ioapic)
 {
 	static const uint8_t nmi[] = {4, 6, 0xff, 0, 0, 1};
@@ -169,7 +180,6 @@ START_TEST(madt_lists_every_cpu_and_the_ioapic)
 	config.cpus = (unsigned)_i;
 	build();
 	ck_assert_uint_eq(get(madt(), 36, 4), 0xfee00000);
-	ck_assert_uint_eq(get(madt(), 40, 4), 1); /* the 8259s are there */
 	ck_assert_uint_eq(get(madt(), 4, 4), 44 + 8 * config.cpus + 12 + 6);
 	entry = madt() + 44;
 	for (unsigned i = 0; i < config.cpus; i++, entry += 8) {
@@ -372,6 +382,7 @@ Suite *acpi_suite(void)
 	tcase_add_test(tcase, rsdp_leads_to_the_tables);
 	tcase_add_test(tcase, fadt_is_hardware_reduced_with_sleep_and_reset);
 	tcase_add_test(tcase, fadt_leaves_out_what_is_not_there);
+	tcase_add_test(tcase, madt_tells_of_the_8259s_where_there_are_some);
 	tcase_add_loop_test(tcase, madt_lists_every_cpu_and_the_ioapic, 1, CPUS_MAX + 1);
 	tcase_add_test(tcase, dsdt_says_how_to_power_off);
 	tcase_add_test(tcase, dsdt_has_the_serial_port);

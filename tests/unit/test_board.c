@@ -332,6 +332,32 @@ START_TEST(fw_cfg_tells_of_cpus_and_memory)
 }
 END_TEST
 
+static bool send_msi(void *ctx, struct msi_message message)
+{
+	ck_assert_ptr_eq(ctx, &seen);
+	ck_assert_uint_eq(message.data, 0x31);
+	seen.events++;
+	return true;
+}
+
+/* Its row is no device of its own in the tables, which tell of an IOAPIC anyway. */
+START_TEST(an_ioapic_is_there_when_it_has_somewhere_to_send_to)
+{
+	build(1);
+	ck_assert_uint_eq(load(IOAPIC_BASE, 4), UINT32_MAX);
+	board_fini(&board);
+	memset(seen.asked, 0, sizeof(seen.asked));
+	config.msi = (struct msi_handle){.send = send_msi, .ctx = &seen};
+	build(1);
+	ck_assert_ptr_null(board.devices[0].compatible);
+	ck_assert_uint_eq(board.devices[0].base, IOAPIC_BASE);
+	bus_write(&board.mmio, IOAPIC_BASE, 4, 0x10 + 2 * 4);
+	bus_write(&board.mmio, IOAPIC_BASE + 0x10, 4, 0x31);
+	ioapic82093_set(&board.ioapic, 4, true);
+	ck_assert_uint_eq(seen.events, 1);
+}
+END_TEST
+
 START_TEST(pc_testdev_is_there_when_asked_for)
 {
 	static char fdt[BOOT_FDT_SIZE];
@@ -446,6 +472,7 @@ Suite *board_suite(void)
 	tcase_add_test(tcase, serial_port_prints_on_the_console);
 	tcase_add_test(tcase, cmos_tells_the_size_of_memory);
 	tcase_add_test(tcase, fw_cfg_tells_of_cpus_and_memory);
+	tcase_add_test(tcase, an_ioapic_is_there_when_it_has_somewhere_to_send_to);
 	tcase_add_test(tcase, pc_testdev_is_there_when_asked_for);
 	tcase_add_test(tcase, pc_testdev_flushes_pages_of_memory);
 	tcase_add_loop_test(tcase, board_that_cannot_be_built_is_undone, 0, VIRTIO_MMIO_SLOTS);

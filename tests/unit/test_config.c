@@ -119,6 +119,19 @@ START_TEST(flat_image_is_a_file_that_gets_nothing_else)
 }
 END_TEST
 
+START_TEST(a_split_irqchip_goes_with_no_pit)
+{
+	config.irqchip = LODGE_IRQCHIP_SPLIT;
+	ck_assert_int_eq(config_check(&config, &error), 0);
+	config.pit = true;
+	expect_refused("i8254");
+	config.irqchip = LODGE_IRQCHIP_FULL;
+	ck_assert_int_eq(config_check(&config, &error), 0);
+	config.irqchip = (enum lodge_irqchip)3;
+	expect_refused("irqchip 3");
+}
+END_TEST
+
 START_TEST(disks_are_8_at_most)
 {
 	static const struct lodge_disk disks[9] = {{.path = NULL}};
@@ -176,6 +189,7 @@ Suite *config_suite(void)
 	tcase_add_test(tcase, cpus_are_1_to_64);
 	tcase_add_test(tcase, command_line_leaves_room_for_its_nul);
 	tcase_add_test(tcase, flat_image_is_a_file_that_gets_nothing_else);
+	tcase_add_test(tcase, a_split_irqchip_goes_with_no_pit);
 	tcase_add_test(tcase, disks_are_8_at_most);
 	tcase_add_test(tcase, serial_has_20_bytes_at_most);
 	tcase_add_test(tcase, consoles_are_9_at_most_and_of_a_known_kind);

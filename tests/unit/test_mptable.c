@@ -23,7 +23,8 @@ static uint8_t memory[MPTABLE_SIZE];
 
 static void setup(void)
 {
-	config = (struct mptable_config){.devices = devices, .device_count = ARRAY_SIZE(devices), .cpus = 3};
+	config = (struct mptable_config){
+		.devices = devices, .device_count = ARRAY_SIZE(devices), .cpus = 3, .pic = true};
 	memset(memory, 0xee, sizeof(memory));
 }
 
@@ -114,6 +115,21 @@ START_TEST(every_entry_is_as_it_should_be)
 }
 END_TEST
 
+START_TEST(without_8259s_lint0_has_no_source)
+{
+	static const uint8_t nmi[] = {4, 1, 0, 0, 0, 0, 0xff, 1};
+	const uint8_t *end;
+
+	config.cpus = 1;
+	config.pic = false;
+	build();
+	end = header() + get(header(), 4, 2);
+	ck_assert_uint_eq(get(header(), 34, 2), 1 + 2 + 15 + 2 + 1);
+	ck_assert_mem_eq(end - 8, nmi, 8);
+	ck_assert_uint_eq(end[-16], 3);
+}
+END_TEST
+
 START_TEST(largest_machine_fits_and_a_small_buffer_is_refused)
 {
 	struct hw_device all[24];
@@ -122,7 +138,7 @@ START_TEST(largest_machine_fits_and_a_small_buffer_is_refused)
 
 	for (unsigned i = 0; i < ARRAY_SIZE(all); i++)
 		all[i] = devices[2];
-	config = (struct mptable_config){.devices = all, .device_count = 24, .cpus = CPUS_MAX};
+	config = (struct mptable_config){.devices = all, .device_count = 24, .cpus = CPUS_MAX, .pic = true};
 	build();
 	for (size = 0; size <= MPTABLE_SIZE; size++) {
 		small[size] = 0x5a;
@@ -145,6 +161,7 @@ Suite *mptable_suite(void)
 	tcase_add_checked_fixture(tcase, setup, NULL);
 	tcase_add_test(tcase, floating_pointer_leads_to_the_table);
 	tcase_add_loop_test(tcase, every_entry_is_as_it_should_be, 1, CPUS_MAX + 1);
+	tcase_add_test(tcase, without_8259s_lint0_has_no_source);
 	tcase_add_test(tcase, largest_machine_fits_and_a_small_buffer_is_refused);
 	return suite;
 }

@@ -81,7 +81,7 @@ START_TEST(every_option_reaches_the_configuration)
 {
 	expect_parsed(
 		"-m 1G -c 4 --append=quiet --initrd rd.img --report r.json --timeout 2.5 "
-		"--on-reset restart --debug-exit qemu --format flat --pit --no-acpi --overcommit --device pc-testdev "
+		"--on-reset restart --debug-exit qemu --format flat --pit --irqchip full --no-acpi --overcommit --device pc-testdev "
 		"--trace pio,exit "
 		"--kvm-device /dev/other -v k.elf --console none");
 	ck_assert_uint_eq(options.config.memory, GIB(1));
@@ -94,6 +94,7 @@ START_TEST(every_option_reaches_the_configuration)
 	ck_assert(options.config.qemu_debug_exit);
 	ck_assert_int_eq(options.config.format, LODGE_FORMAT_FLAT);
 	ck_assert(options.config.pit);
+	ck_assert_int_eq(options.config.irqchip, LODGE_IRQCHIP_FULL);
 	ck_assert(options.config.no_acpi);
 	ck_assert(options.config.overcommit);
 	ck_assert(options.config.pc_testdev);
@@ -120,8 +121,10 @@ END_TEST
 
 START_TEST(last_of_two_values_counts)
 {
-	expect_parsed("-m 1G -m 2G --on-reset restart --on-reset exit "
-		      "--debug-exit qemu --debug-exit lodge --format flat --format auto");
+	expect_parsed(
+		"-m 1G -m 2G --on-reset restart --on-reset exit "
+		"--debug-exit qemu --debug-exit lodge --format flat --format auto --irqchip auto --irqchip split");
+	ck_assert_int_eq(options.config.irqchip, LODGE_IRQCHIP_SPLIT);
 	ck_assert_int_eq(options.config.format, LODGE_FORMAT_AUTO);
 	ck_assert_uint_eq(options.config.memory, GIB(2));
 	ck_assert(!options.config.restart && !options.config.qemu_debug_exit);
@@ -330,6 +333,7 @@ static const struct {
 	{"--trace pio,nothing", "--trace 'pio,nothing': not a list of"},
 	{"--trace=", "--trace '': not a list of"},
 	{"--report", "option '--report' needs a value"},
+	{"--irqchip half", "--irqchip 'half': not one of auto, full, split"},
 	{"--pit=1", "option '--pit=1' takes no value"},
 	{"--nothing", "unknown or ambiguous option '--nothing'"},
 	{"-z", "unknown option '-z'"},

@@ -26,6 +26,7 @@ int main(void)
 		top_suite,
 		disk_suite,
 		machine_suite,
+		irqchip_suite,
 		formats_suite,
 		lifecycle_suite,
 		pause_suite,

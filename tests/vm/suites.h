@@ -12,6 +12,7 @@ Suite *terminal_suite(void);
 Suite *top_suite(void);
 Suite *disk_suite(void);
 Suite *machine_suite(void);
+Suite *irqchip_suite(void);
 Suite *formats_suite(void);
 Suite *lifecycle_suite(void);
 Suite *pause_suite(void);

@@ -329,6 +329,23 @@ static int set_pit(void *target, const char *value, struct error *error)
 	return 0;
 }
 
+static int set_irqchip(void *target, const char *value, struct error *error)
+{
+	static const char *const names[] = {[LODGE_IRQCHIP_AUTO] = "auto",
+		[LODGE_IRQCHIP_FULL] = "full",
+		[LODGE_IRQCHIP_SPLIT] = "split"};
+	struct run_options *options = target;
+	unsigned i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!strcmp(value, names[i])) {
+			options->config.irqchip = (enum lodge_irqchip)i;
+			return 0;
+		}
+	}
+	return bad_value(error, "--irqchip", value, "not one of auto, full, split");
+}
+
 static int set_no_acpi(void *target, const char *value, struct error *error)
 {
 	(void)value;
@@ -411,6 +428,10 @@ const struct option_row run_option_rows[] = {
 		set_debug_exit},
 	{"device", 0, "pc-testdev", "add a device: QEMU's, for kvm-unit-tests", set_device},
 	{"pit", 0, NULL, "add an i8254 timer; multiboot and flat kernels have one", set_pit},
+	{"irqchip", 0, "auto|full|split",
+		"interrupt controllers: full (a PC's, with i8259s, in KVM), split (the\n"
+		"IOAPIC in lodge, no i8259: quicker), auto (default: by the kernel's format)",
+		set_irqchip},
 	{"no-acpi", 0, NULL, "no ACPI tables: the kernel finds the machine by FDT or MP table", set_no_acpi},
 	{"overcommit", 0, NULL, "allow more guest memory than the host has", set_overcommit},
 	{"trace", 0, "pio|mmio|irq|virtio|exit|all[,...]", "a line an event on stderr", set_trace},

@@ -24,6 +24,7 @@ const struct kvm_capability kvm_capabilities[] = {
 	{CAP(PIT2), false, "--pit"},
 	{CAP(KVMCLOCK_CTRL), false, "telling a guest that it was paused"},
 	{CAP(ADJUST_CLOCK), false, "a kvmclock that stands still in a pause"},
+	{CAP(SPLIT_IRQCHIP), false, "an IOAPIC of lodge's own, where the guest needs no PIC"},
 	{CAP(SIGNAL_MSI), false, "NMIs from outside"},
 	{CAP(TSC_DEADLINE_TIMER), false, "the guest's TSC-deadline timer"},
 };

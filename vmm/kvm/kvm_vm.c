@@ -6,6 +6,9 @@
 #include <unistd.h>
 
 #include "kvm/kvm_system.h"
+#include "util/bytes.h"
+
+#define ROUTES_MAX 24 /* an IOAPIC's pins */
 
 static int vm_ioctl(const struct kvm_vm *vm, unsigned long request, const void *argument)
 {
@@ -51,6 +54,40 @@ int kvm_vm_set_real_mode_pages(struct kvm_vm *vm, uint64_t identity_gpa, uint64_
 int kvm_vm_create_irqchip(struct kvm_vm *vm)
 {
 	return vm_ioctl(vm, KVM_CREATE_IRQCHIP, NULL);
+}
+
+int kvm_vm_create_split_irqchip(struct kvm_vm *vm, unsigned pins)
+{
+	const struct kvm_enable_cap cap = {.cap = KVM_CAP_SPLIT_IRQCHIP, .args = {pins}};
+
+	return vm_ioctl(vm, KVM_ENABLE_CAP, &cap);
+}
+
+bool kvm_vm_signal_msi(const struct kvm_vm *vm, uint32_t address, uint32_t data)
+{
+	const struct kvm_msi msi = {.address_lo = address, .data = data};
+
+	return ioctl(vm->fd, KVM_SIGNAL_MSI, &msi) > 0;
+}
+
+/* KVM looks among the first GSIs' routes, as many as the IOAPIC was said to have pins (kvm_scan_ioapic_routes()). */
+int kvm_vm_watch_eoi(const struct kvm_vm *vm, const struct kvm_msi *messages, unsigned count)
+{
+	union {
+		struct kvm_irq_routing header;
+		uint8_t bytes[sizeof(struct kvm_irq_routing) +
+			      ROUTES_MAX * sizeof(struct kvm_irq_routing_entry)];
+	} routes = {.header.nr = MIN(count, (unsigned)ROUTES_MAX)};
+	unsigned i;
+
+	for (i = 0; i < routes.header.nr; i++) {
+		routes.header.entries[i] = (struct kvm_irq_routing_entry){
+			.gsi = i,
+			.type = KVM_IRQ_ROUTING_MSI,
+			.u.msi = {.address_lo = messages[i].address_lo, .data = messages[i].data},
+		};
+	}
+	return vm_ioctl(vm, KVM_SET_GSI_ROUTING, &routes);
 }
 
 static int set_pic_vectors(struct kvm_vm *vm, unsigned chip, uint8_t first)

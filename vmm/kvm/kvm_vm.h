@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct kvm_msi;
 struct kvm_system;
 
 struct kvm_vm {
@@ -24,6 +25,22 @@ int kvm_vm_set_real_mode_pages(struct kvm_vm *vm, uint64_t identity_gpa, uint64_
 
 /* PIC, IOAPIC and local APICs; before the vCPUs. */
 int kvm_vm_create_irqchip(struct kvm_vm *vm);
+
+/*
+ * ... or local APICs alone, for an IOAPIC of so many pins elsewhere, which reaches them by kvm_vm_signal_msi(). No
+ * GSI leads anywhere then. -EINVAL: this KVM cannot do that.
+ */
+int kvm_vm_create_split_irqchip(struct kvm_vm *vm, unsigned pins);
+
+/* A message to the local APICs; any thread. Whether one took it. */
+bool kvm_vm_signal_msi(const struct kvm_vm *vm, uint32_t address, uint32_t data);
+
+/*
+ * With a split irqchip: the end of interrupt of these level-triggered messages leaves for user space, as
+ * KVM_EXIT_IOAPIC_EOI, and of no others any more. As many as the IOAPIC has pins at most; any thread.
+ */
+int kvm_vm_watch_eoi(const struct kvm_vm *vm, const struct kvm_msi *messages, unsigned count);
+
 int kvm_vm_create_pit(struct kvm_vm *vm);
 
 /* Which vectors the two PICs begin at; behind kvm_vm_create_irqchip(). */

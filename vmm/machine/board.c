@@ -6,8 +6,9 @@
 
 /* A range of addresses and the chip behind it. */
 struct board_row {
-	const char *name;       /* in traces, in the report and in the device tree */
-	const char *compatible; /* in the device tree; NULL: one more range of the row before it */
+	const char *name; /* in traces, in the report and in the device tree */
+	const char *
+		compatible; /* in the device tree; NULL: one more range of the row before it, or told of otherwise */
 	enum hw_space space;
 	uint64_t base;
 	uint64_t size;
@@ -23,6 +24,18 @@ struct board_row {
 static struct irq_line pin(const struct board_config *config, const struct board_row *row)
 {
 	return config->irq(config->irq_ctx, (unsigned)row->irq);
+}
+
+/* The first row, so that whoever has a pin may use it. Every table tells of an IOAPIC by itself, ours or KVM's. */
+static int fit_ioapic(struct board *board, const struct board_config *config, const struct board_row *row)
+{
+	const struct ioapic82093_config ioapic = {.msi = config->msi};
+
+	(void)row;
+	if (!config->msi.send)
+		return ROW_ABSENT;
+	ioapic82093_init(&board->ioapic, &ioapic);
+	return 0;
 }
 
 static int fit_com1(struct board *board, const struct board_config *config, const struct board_row *row)
@@ -196,6 +209,8 @@ static int fit_power_button(
  * board_fini(). Addresses and pins come from x86/layout.h.
  */
 static const struct board_row board_rows[] = {
+	{"ioapic", NULL, HW_MMIO, IOAPIC_BASE, IOAPIC_SIZE, NO_IRQ,
+		&ioapic82093_ops, DEVICE(ioapic), fit_ioapic},
 	{"serial", "ns16550a", HW_PIO, COM1_PORT, COM1_SIZE, COM1_IRQ,
 		&uart16550_ops, DEVICE(com1), fit_com1},
 	{"keyboard", "intel,i8042", HW_PIO, I8042_DATA_PORT, 1, I8042_IRQ,
@@ -230,6 +245,7 @@ static const struct board_row board_rows[] = {
 /* clang-format on */
 
 static_assert(VIRTIO_MMIO_SLOTS == 8, "a row a slot");
+static_assert(IOAPIC82093_PINS == IOAPIC_PINS, "the IOAPIC is the one that layout.h has");
 static_assert(PC_TESTDEV_REGISTERS == PC_TESTDEV_SIZE && PC_TESTDEV_LINES == PC_TESTDEV_IRQ_SIZE &&
 		      PC_TESTDEV_MEMORY == PC_TESTDEV_MMIO_SIZE,
 	"pc-testdev's ranges are as large as it takes them for");
@@ -302,4 +318,5 @@ void board_fini(struct board *board)
 	rtc146818_fini(&board->rtc);
 	i8042_fini(&board->i8042);
 	uart16550_fini(&board->com1);
+	ioapic82093_fini(&board->ioapic);
 }

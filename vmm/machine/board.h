@@ -11,12 +11,14 @@
 #include "bus/bus.h"
 #include "bus/doorbell.h"
 #include "bus/irq.h"
+#include "bus/msi.h"
 #include "bus/power.h"
 #include "devices/acpi_sleep.h"
 #include "devices/bochs_power.h"
 #include "devices/debug_exit.h"
 #include "devices/fwcfg.h"
 #include "devices/i8042.h"
+#include "devices/ioapic82093.h"
 #include "devices/pc_testdev.h"
 #include "devices/pvpanic.h"
 #include "devices/reset_control.h"
@@ -43,6 +45,7 @@ struct board_config {
 	const struct guest_memory *mem;
 	struct power_handle power;
 	struct character_sink console;
+	struct msi_handle msi; /* for an IOAPIC on the board; without `send` it is elsewhere: in KVM */
 	struct irq_line (*irq)(void *ctx, unsigned pin); /* the line of an IOAPIC pin */
 	/* The same pin as a level, whoever else sits on it: for pc-testdev, which reaches them all. */
 	struct irq_line (*irq_level)(void *ctx, unsigned pin);
@@ -64,6 +67,7 @@ struct board {
 	struct bus pio;
 	struct bus mmio;
 
+	struct ioapic82093 ioapic;
 	struct uart16550 com1;
 	struct i8042 i8042;
 	struct rtc146818 rtc;

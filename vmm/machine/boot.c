@@ -32,6 +32,8 @@ int boot_open(struct lodge_vm *vm, struct error *error)
 		if (!err)
 			err = loader_probe(&vm->kernel, &vm->kernel_plan, error);
 	}
+	if (!err)
+		err = irqchip_check(vm, error);
 	if (!err && vm->config.initrd)
 		err = image_open(&vm->initrd, vm->config.initrd, error);
 	return err;
@@ -76,11 +78,13 @@ static int build_tables(struct lodge_vm *vm, struct boot_data *data, struct erro
 		.devices = vm->board.devices,
 		.device_count = vm->board.device_count,
 		.cpus = vm->config.cpus,
+		.pic = !vm->split_irqchip,
 	};
 	const struct mptable_config mptable = {
 		.devices = vm->board.devices,
 		.device_count = vm->board.device_count,
 		.cpus = vm->config.cpus,
+		.pic = !vm->split_irqchip,
 	};
 	int err = 0;
 

@@ -89,6 +89,15 @@ static int check_format(const struct lodge_config *config, struct error *error)
 	return 0;
 }
 
+static int check_irqchip(const struct lodge_config *config, struct error *error)
+{
+	if ((unsigned)config->irqchip > LODGE_IRQCHIP_SPLIT)
+		return error_set(error, ERROR_USAGE, -EINVAL, "irqchip %d is unknown", (int)config->irqchip);
+	if (config->irqchip == LODGE_IRQCHIP_SPLIT && config->pit)
+		return error_set(error, ERROR_USAGE, -EINVAL, "an i8254 timer needs a full irqchip");
+	return 0;
+}
+
 int config_check(const struct lodge_config *config, struct error *error)
 {
 	char text[SIZE_TEXT_MAX];
@@ -110,7 +119,7 @@ int config_check(const struct lodge_config *config, struct error *error)
 			"a kernel command line of %zu bytes: %u is the most", strlen(config->append),
 			BOOT_CMDLINE_SIZE - 1);
 	}
-	if (check_format(config, error) || check_consoles(config, error))
+	if (check_format(config, error) || check_consoles(config, error) || check_irqchip(config, error))
 		return -EINVAL;
 	return check_disks(config, error);
 }

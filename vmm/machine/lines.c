@@ -30,6 +30,27 @@ static void set_virtio(void *ctx, bool level)
 	eventfd_write(line->irqfd, 1);
 }
 
+/* The same with an IOAPIC of our own. */
+static void set_level_split(void *ctx, bool level)
+{
+	const struct pin_line *line = ctx;
+
+	TRACE(&line->vm->trace, TRACE_IRQ, "irq %u %s", line->pin, level ? "high" : "low");
+	ioapic82093_set(&line->vm->board.ioapic, line->pin, level);
+}
+
+static void set_virtio_split(void *ctx, bool level)
+{
+	const struct pin_line *line = ctx;
+
+	if (!level) {
+		ioapic82093_set(&line->vm->board.ioapic, line->pin, false);
+		return;
+	}
+	TRACE(&line->vm->trace, TRACE_IRQ, "irq %u edge", line->pin);
+	ioapic82093_raise(&line->vm->board.ioapic, line->pin);
+}
+
 struct irq_line lines_get_level(void *ctx, unsigned pin)
 {
 	struct lodge_vm *vm = ctx;
@@ -37,16 +58,23 @@ struct irq_line lines_get_level(void *ctx, unsigned pin)
 
 	line->vm = vm;
 	line->pin = pin;
-	return (struct irq_line){.set = set_level, .ctx = line};
+	return (struct irq_line){.set = vm->split_irqchip ? set_level_split : set_level, .ctx = line};
 }
 
 struct irq_line lines_get(void *ctx, unsigned pin)
 {
+	const struct lodge_vm *vm = ctx;
 	struct irq_line line = lines_get_level(ctx, pin);
 
 	if (pin >= VIRTIO_MMIO_IRQ)
-		line.set = set_virtio;
+		line.set = vm->split_irqchip ? set_virtio_split : set_virtio;
 	return line;
+}
+
+static int connect_line(struct pin_line *line)
+{
+	line->irqfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return line->irqfd < 0 ? -errno : kvm_vm_add_irqfd(&line->vm->kvm, line->pin, line->irqfd);
 }
 
 /* Slot n's line has pin VIRTIO_MMIO_IRQ + n, as wired in board.c. */
@@ -54,12 +82,8 @@ static int connect_slot(struct lodge_vm *vm, unsigned index)
 {
 	struct pin_line *line = &vm->lines[VIRTIO_MMIO_IRQ + index];
 	uint64_t base = VIRTIO_MMIO_BASE + index * VIRTIO_MMIO_STRIDE;
-	int err;
+	int err = vm->split_irqchip ? 0 : connect_line(line);
 
-	line->irqfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (line->irqfd < 0)
-		return -errno;
-	err = kvm_vm_add_irqfd(&vm->kvm, line->pin, line->irqfd);
 	if (err)
 		return err;
 	return kvm_vm_add_mmio_doorbell(

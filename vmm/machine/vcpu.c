@@ -151,6 +151,11 @@ static void exit_system_event(struct vcpu *vcpu)
 	vm_end(vcpu->vm, &ending);
 }
 
+static void exit_ioapic_eoi(struct vcpu *vcpu)
+{
+	ioapic82093_eoi(&vcpu->vm->board.ioapic, vcpu->kvm.run->eoi.vector);
+}
+
 static void exit_again(struct vcpu *vcpu)
 {
 	(void)vcpu;
@@ -172,6 +177,7 @@ static void (*const exit_handlers[KVM_EXIT_REASONS])(struct vcpu *vcpu) = {
 	[KVM_EXIT_INTERNAL_ERROR] = exit_internal_error,
 	[KVM_EXIT_FAIL_ENTRY] = exit_fail_entry,
 	[KVM_EXIT_SYSTEM_EVENT] = exit_system_event,
+	[KVM_EXIT_IOAPIC_EOI] = exit_ioapic_eoi,
 	[KVM_EXIT_INTR] = exit_again,
 	[KVM_EXIT_IRQ_WINDOW_OPEN] = exit_again,
 };

@@ -119,6 +119,7 @@ static int init_board(struct lodge_vm *vm, struct error *error)
 		.mem = &vm->mem,
 		.power = {.request = power_requested, .ctx = vm},
 		.console = console_sink(&vm->console),
+		.msi = irqchip_msi(vm),
 		.irq = lines_get,
 		.irq_level = lines_get_level,
 		.irq_ctx = vm,
@@ -235,20 +236,6 @@ static int create_vm(struct lodge_vm *vm, struct error *error)
 	return 0;
 }
 
-static int init_irqchip(struct lodge_vm *vm, struct error *error)
-{
-	bool pc = boot_protocol_wants_pc(vm->kernel_plan.protocol);
-	int err = kvm_vm_create_irqchip(&vm->kvm);
-
-	if (!err && pc)
-		err = kvm_vm_set_pic_vectors(&vm->kvm, PIC_VECTORS, PIC_SECOND_VECTORS);
-	if (!err && (pc || vm->config.pit))
-		err = kvm_vm_create_pit(&vm->kvm);
-	if (err)
-		return error_set(error, ERROR_HOST, err, "interrupt controllers: %s", strerror(-err));
-	return 0;
-}
-
 static int init_io(struct lodge_vm *vm, struct error *error)
 {
 	int err = lines_connect(vm);
@@ -281,7 +268,7 @@ static const struct setup_step host_steps[] = {
 static const struct setup_step machine_steps[] = {
 	{"vm", create_vm},
 	{"memory", init_memory},
-	{"irqchip", init_irqchip},
+	{"irqchip", irqchip_init},
 	{"vcpus", init_vcpus},
 	{"board", init_board},
 	{"guest", init_guest},

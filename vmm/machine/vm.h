@@ -5,6 +5,7 @@
  *   config.c     its configuration's defaults and limits
  *   board.c      the one page where its devices are wired
  *   boot.c       the kernel, its initrd and the tables that describe the machine
+ *   irqchip.c    the interrupt controllers: which of them are KVM's
  *   lines.c      interrupt lines and doorbells, from handles to KVM's eventfds
  *   run.c        its threads, and how a run ends
  *   vcpu.c       the thread of a vCPU, and the table of exits
@@ -60,9 +61,9 @@ struct vcpu {
 
 /* An interrupt line to one IOAPIC pin. */
 struct pin_line {
-	const struct lodge_vm *vm;
+	struct lodge_vm *vm;
 	unsigned pin;
-	int irqfd; /* an eventfd for virtio's pins; 0 for ISA's */
+	int irqfd; /* an eventfd for virtio's pins of KVM's IOAPIC; 0: none */
 };
 
 /* The I/O thread's view of a slot. */
@@ -138,6 +139,7 @@ struct lodge_vm {
 
 	/* The machine: a restart takes it apart and builds another. Its own threads are there as long as it is. */
 	struct kvm_vm kvm;
+	bool split_irqchip; /* the IOAPIC is the board's, and there is no PIC */
 	struct guest_memory mem;
 	struct pin_line lines[IOAPIC_PINS];
 	struct board board;
@@ -181,6 +183,14 @@ int boot_load(struct lodge_vm *vm, struct boot_state *ret_state, struct error *e
 /* run.c: what the caller's thread waits for. */
 int events_init(struct lodge_vm *vm, struct error *error);
 void events_fini(struct lodge_vm *vm);
+
+/*
+ * irqchip.c: whether the kernel can do with what the configuration says of them; makes KVM's part of the interrupt
+ * controllers; and what the board's IOAPIC sends to, nobody if it is not fitted.
+ */
+int irqchip_check(const struct lodge_vm *vm, struct error *error);
+int irqchip_init(struct lodge_vm *vm, struct error *error);
+struct msi_handle irqchip_msi(struct lodge_vm *vm);
 
 /* lines.c: gives board_config.irq and .irq_level their lines; then connects them, and the doorbells, to KVM. */
 struct irq_line lines_get(void *vm, unsigned pin);

@@ -380,7 +380,7 @@ static uint64_t build_madt(const struct acpi_config *config, struct area *area)
 	if (!madt)
 		return 0;
 	madt->lapic_base = LAPIC_BASE;
-	madt->flags = MADT_PCAT_COMPAT;
+	madt->flags = config->pic ? MADT_PCAT_COMPAT : 0;
 	lapic = (struct madt_lapic *)(madt + 1);
 	for (i = 0; i < config->cpus; i++, lapic++) {
 		*lapic = (struct madt_lapic){

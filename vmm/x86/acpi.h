@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,7 @@ struct acpi_config {
 	const struct hw_device *devices;
 	unsigned device_count;
 	unsigned cpus; /* APIC IDs from 0 on */
+	bool pic;      /* there are a PC's two 8259s */
 };
 
 /* Writes the tables to buf, seen by the guest at gpa (16-aligned), the RSDP first: 0, or -ENOSPC. */

@@ -162,7 +162,7 @@ static void put_interrupts(struct table *table, const struct mptable_config *con
 }
 
 /* The 8259s' output reaches every local APIC's LINT0, and the NMI its LINT1, as on a PC. */
-static void put_local_interrupts(struct table *table)
+static void put_local_interrupts(struct table *table, bool pic)
 {
 	static const struct interrupt entries[] = {
 		{.type = ENTRY_LINT, .kind = INT_EXT, .bus = BUS_ISA, .apic_id = ALL_LAPICS, .pin = 0},
@@ -170,7 +170,7 @@ static void put_local_interrupts(struct table *table)
 	};
 	unsigned i;
 
-	for (i = 0; i < ARRAY_SIZE(entries); i++)
+	for (i = pic ? 0 : 1; i < ARRAY_SIZE(entries); i++)
 		put(table, &entries[i], sizeof(entries[i]));
 }
 
@@ -194,7 +194,7 @@ int mptable_build(const struct mptable_config *config, void *buf, size_t size, u
 	put(&table, &isa, sizeof(isa));
 	put(&table, &ioapic, sizeof(ioapic));
 	put_interrupts(&table, config);
-	put_local_interrupts(&table);
+	put_local_interrupts(&table, config->pic);
 	if (table.full)
 		return -ENOSPC;
 	header = (struct header *)table.bytes;

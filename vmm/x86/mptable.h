@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,6 +14,7 @@ struct mptable_config {
 	const struct hw_device *devices;
 	unsigned device_count;
 	unsigned cpus; /* APIC IDs from 0 on; 0 is the boot processor */
+	bool pic;      /* there are a PC's two 8259s */
 };
 
 /* Writes floating pointer and table to buf, seen by the guest at gpa (16-aligned, in the BIOS area): 0, or -ENOSPC. */
