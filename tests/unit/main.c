@@ -5,6 +5,19 @@
 
 #include "unit/suites.h"
 
+static int run_suites(Suite *(*const suites[])(void), size_t count)
+{
+	SRunner *runner = srunner_create(NULL);
+	int failed;
+
+	for (size_t i = 0; i < count; i++)
+		srunner_add_suite(runner, suites[i]());
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 int main(void)
 {
 	Suite *(*const suites[])(void) = {
@@ -59,13 +72,6 @@ int main(void)
 		cgroup_suite,
 		limits_suite,
 	};
-	SRunner *runner = srunner_create(NULL);
-	int failed;
 
-	for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++)
-		srunner_add_suite(runner, suites[i]());
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suites(suites, sizeof(suites) / sizeof(suites[0]));
 }
