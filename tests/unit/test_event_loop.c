@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -402,7 +403,7 @@ START_TEST(stopped_loop_catches_up_with_all_that_is_ready_and_does_not_wait)
 	event_loop_stop(&loop);
 	for (unsigned i = 0; i < 20; i++) {
 		ear_init(&ears[i]);
-		ears[i].takes = i % 2; /* some stay ready, as the stop itself does */
+		ears[i].takes = i % 2; /* some stay ready */
 		ck_assert_int_eq(event_loop_set(&loop, &ears[i].source, EPOLLIN), 0);
 		if (i < 19)
 			ring(&ears[i]);
@@ -411,6 +412,20 @@ START_TEST(stopped_loop_catches_up_with_all_that_is_ready_and_does_not_wait)
 	for (unsigned i = 0; i < 19; i++)
 		ck_assert_uint_ge(ears[i].calls, 1);
 	ck_assert_uint_eq(ears[19].calls, 0);
+}
+END_TEST
+
+START_TEST(stopped_loop_catches_up_with_its_stop_once)
+{
+	struct pollfd stop = {.events = POLLIN};
+
+	event_loop_stop(&loop);
+	event_loop_stop(&loop);
+	event_loop_catch_up(&loop);
+	stop.fd = loop.stop_source.fd;
+	ck_assert_int_eq(poll(&stop, 1, 0), 0);
+	/* And it is still stopped. */
+	ck_assert_int_eq(event_loop_run(&loop), 0);
 }
 END_TEST
 
@@ -435,6 +450,7 @@ Suite *event_loop_suite(void)
 	tcase_add_test(ends, loop_stopped_before_it_runs_ends_at_once);
 	tcase_add_test(ends, stopped_loop_runs_again_when_it_is_restarted);
 	tcase_add_test(ends, stopped_loop_catches_up_with_all_that_is_ready_and_does_not_wait);
+	tcase_add_test(ends, stopped_loop_catches_up_with_its_stop_once);
 	tcase_add_test(ends, other_thread_stops_a_waiting_loop);
 	tcase_add_test(ends, signal_handler_stops_a_waiting_loop);
 	tcase_add_test(ends, signal_alone_does_not_end_the_loop);

@@ -12,16 +12,20 @@
 
 static void stop_ready(void *ctx, uint32_t events)
 {
-	/* `stopped` says it; the eventfd stays readable so that a later run ends at once too. */
-	(void)ctx;
+	struct event_loop *loop = ctx;
+	eventfd_t count;
+
 	(void)events;
+	/* It has woken the loop; `stopped` says what for, and keeps saying it. */
+	eventfd_read(loop->stop_source.fd, &count);
 }
 
 int event_loop_init(struct event_loop *loop)
 {
 	int err;
 
-	*loop = (struct event_loop){.epoll_fd = -1, .stop_source = {.fd = -1, .ready = stop_ready}};
+	*loop = (struct event_loop){
+		.epoll_fd = -1, .stop_source = {.fd = -1, .ready = stop_ready, .ctx = loop}};
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epoll_fd < 0)
 		return -errno;
@@ -104,7 +108,7 @@ void event_loop_catch_up(struct event_loop *loop)
 {
 	unsigned i;
 
-	/* Sources take turns, and a stop is one that is always ready: so many that each gets one. */
+	/* Sources take turns, and some are always ready: so many that each gets one. */
 	for (i = 0; i < CATCH_UP_MAX && serve_one(loop, 0) > 0; i++)
 		;
 }
