@@ -82,6 +82,9 @@ Suite *console_suite(void);
 TCase *console_input_tcase(void);
 TCase *console_fds_tcase(void);
 TCase *console_hub_tcase(void);
+
+/* test_console_batch.c: a part of that suite */
+TCase *console_batch_tcase(void);
 TCase *console_listen_tcase(void);
 
 /* test_e820.c */

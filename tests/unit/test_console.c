@@ -358,6 +358,7 @@ Suite *console_suite(void)
 	tcase_add_loop_test(end, drain_times_out_on_a_stalled_reader, RIG_PIPE, RIG_SOCKET + 1);
 	tcase_add_loop_test(end, drain_ends_when_a_stop_fd_is_readable, 0, 2);
 	tcase_add_test(end, drain_says_why_it_cannot_write);
+	suite_add_tcase(suite, console_batch_tcase());
 	suite_add_tcase(suite, console_input_tcase());
 	suite_add_tcase(suite, console_fds_tcase());
 	suite_add_tcase(suite, console_hub_tcase());

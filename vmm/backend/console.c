@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -17,9 +16,9 @@
 #define ESCAPE      0x01 /* Ctrl-A */
 #define TURN_CHUNKS 4    /* what a client is written before the others have their turn */
 
-/* How long viewers are waited for when the guest has ended: in all, and for each of their reads. */
-#define VIEWERS_NS 1000000000u
-#define VIEWER_NS  100000000u
+/* A batch is over when no byte has come for so long; at the latest when it is so old, which leaves the thread time to wake. */
+#define QUIET_NS  1000000u
+#define OLDEST_NS (CONSOLE_LATENCY_NS - 2 * QUIET_NS)
 
 /* Any thread. */
 static void wake(struct console *console)
@@ -38,25 +37,60 @@ static void wait_for(struct console *console, struct console_fd *fd, uint32_t ev
 
 /* Output */
 
-/* The chip's thread, with the chip's lock held. */
+/* With the lock held: the first byte of a batch has come. The caller then starts the timer. */
+static void begin_batch(struct console *console)
+{
+	console->batch = CONSOLE_BATCH_GROWS;
+	console->batch_at = clock_ns();
+	console->batch_seen = console->ring.written;
+}
+
+/* The chip's thread, with the chip's lock held: one system call a batch, or two if it is a long one. */
 static size_t sink_write(void *ctx, const uint8_t *bytes, size_t len)
 {
 	struct console *console = ctx;
+	bool first, full;
 	size_t taken;
-	bool first;
 
 	pthread_mutex_lock(&console->lock);
 	taken = MIN(len, console->limit - console->ring.written);
 	ring_write(&console->ring, bytes, taken);
 	counter_add(&console->bytes_out, taken);
 	console->out_refused = taken < len;
-	first = taken && console->out_wanted;
+	first = taken && console->batch == CONSOLE_BATCH_EMPTY;
 	if (first)
-		console->out_wanted = false;
+		begin_batch(console);
+	full = console->batch == CONSOLE_BATCH_GROWS &&
+	       console->ring.written - console->due >= CONSOLE_CHUNK_SIZE;
+	if (full)
+		console->batch = CONSOLE_BATCH_FULL;
 	pthread_mutex_unlock(&console->lock);
-	if (first)
+	if (full)
 		wake(console);
+	else if (first)
+		event_timer_arm(&console->batch_timer, QUIET_NS);
 	return taken;
+}
+
+void console_flush(struct console *console)
+{
+	bool any;
+
+	pthread_mutex_lock(&console->lock);
+	any = console->batch == CONSOLE_BATCH_GROWS;
+	if (any)
+		console->batch = CONSOLE_BATCH_FULL;
+	pthread_mutex_unlock(&console->lock);
+	if (any)
+		wake(console);
+}
+
+void console_end_batch(struct console *console)
+{
+	pthread_mutex_lock(&console->lock);
+	console->due = console->ring.written;
+	console->batch = CONSOLE_BATCH_NONE;
+	pthread_mutex_unlock(&console->lock);
 }
 
 static void sink_want_input(void *ctx)
@@ -67,25 +101,40 @@ static void sink_want_input(void *ctx)
 	wake(console);
 }
 
-/*
- * Writes what a client has not had yet: 0 when that was all, -EAGAIN when there is more, for when it has room or
- * its next turn comes, or the error that ends all writing to it.
- */
-static int transmit(struct console_client *client)
+/* Takes what is due to the client next; when that is nothing, the next batch may begin, or has. */
+static size_t take_chunk(struct console_client *client)
+{
+	struct console *console = client->console;
+	size_t len = client->out.block_free ? client->out.block_free : CONSOLE_CHUNK_SIZE;
+	bool first = false;
+
+	pthread_mutex_lock(&console->lock);
+	len = client->at < console->due ? MIN(len, console->due - client->at) : 0;
+	if (len) {
+		/* A copy: the ring may overtake a viewer while it is written to. */
+		len = ring_read(&console->ring, &client->at, console->buffers->chunk, len);
+	} else if (console->batch == CONSOLE_BATCH_NONE) {
+		first = console->ring.written != console->due;
+		if (first)
+			begin_batch(console);
+		else
+			console->batch = CONSOLE_BATCH_EMPTY;
+	}
+	pthread_mutex_unlock(&console->lock);
+	if (first)
+		event_timer_arm(&console->batch_timer, QUIET_NS);
+	return len;
+}
+
+int console_client_transmit(struct console_client *client)
 {
 	struct console *console = client->console;
 	unsigned chunks;
 
 	for (chunks = 0; chunks < TURN_CHUNKS; chunks++) {
+		size_t len = take_chunk(client);
 		ssize_t count;
-		size_t len = client->out.block_free ? client->out.block_free : CONSOLE_CHUNK_SIZE;
 
-		/* A copy: the ring may overtake a viewer while it is written to. */
-		pthread_mutex_lock(&console->lock);
-		len = ring_read(&console->ring, &client->at, console->buffers->chunk, len);
-		if (!len)
-			console->out_wanted = true;
-		pthread_mutex_unlock(&console->lock);
 		if (!len)
 			return 0;
 		count = console_fd_write(&client->out, console->buffers->chunk, len);
@@ -124,7 +173,7 @@ static void send_on(struct console_client *client, bool gone)
 {
 	struct console *console = client->console;
 	bool stream = client->kind == CONSOLE_STREAM;
-	int err = transmit(client);
+	int err = console_client_transmit(client);
 
 	if ((!err || err == -EAGAIN) && gone)
 		err = -EPIPE;
@@ -232,14 +281,10 @@ static void in_ready(void *ctx, uint32_t events)
 
 /* Life */
 
-static void wake_ready(void *ctx, uint32_t events)
+static void serve_all(struct console *console)
 {
-	struct console *console = ctx;
-	eventfd_t count;
 	unsigned i;
 
-	(void)events;
-	eventfd_read(console->wake.fd, &count);
 	for (i = 0; i < ARRAY_SIZE(console->clients); i++) {
 		struct console_client *client = &console->clients[i];
 
@@ -251,6 +296,47 @@ static void wake_ready(void *ctx, uint32_t events)
 			receive(client);
 	}
 	feed(console);
+}
+
+static void wake_ready(void *ctx, uint32_t events)
+{
+	struct console *console = ctx;
+	eventfd_t count;
+	bool full;
+
+	(void)events;
+	eventfd_read(console->wake.fd, &count);
+	pthread_mutex_lock(&console->lock);
+	full = console->batch == CONSOLE_BATCH_FULL;
+	pthread_mutex_unlock(&console->lock);
+	if (full)
+		console_end_batch(console);
+	serve_all(console);
+}
+
+/* QUIET_NS have passed since the batch began, or was looked at last. */
+static void batch_timed(void *ctx)
+{
+	struct console *console = ctx;
+	uint64_t age, wait_ns = 0;
+	bool grows;
+
+	pthread_mutex_lock(&console->lock);
+	/* It may be a younger one than the timer was started for: that one is just a shorter batch. */
+	grows = console->batch == CONSOLE_BATCH_GROWS;
+	age = clock_ns() - console->batch_at;
+	if (console->batch_seen != console->ring.written && age < OLDEST_NS)
+		wait_ns = MIN(QUIET_NS, OLDEST_NS - age);
+	console->batch_seen = console->ring.written;
+	pthread_mutex_unlock(&console->lock);
+	if (!grows)
+		return;
+	if (wait_ns) {
+		event_timer_arm(&console->batch_timer, wait_ns);
+		return;
+	}
+	console_end_batch(console);
+	serve_all(console);
 }
 
 void console_client_start(struct console_client *client)
@@ -293,6 +379,8 @@ static int open_all(struct console *console, struct error *error)
 		console->clients[i].in_bytes = buffers->in[i];
 	console->wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	err = console->wake.fd < 0 ? -errno : event_loop_set(config->loop, &console->wake, EPOLLIN);
+	if (!err)
+		err = event_timer_init(&console->batch_timer, config->loop, batch_timed, console);
 	if (err)
 		return error_set(error, ERROR_VMM, err, "console: %s", strerror(-err));
 	for (i = 0; i < config->end_count; i++) {
@@ -340,6 +428,7 @@ void console_fini(struct console *console)
 		console_fd_close(&console->clients[i].out, console->config.loop);
 	}
 	event_timer_fini(&console->listen_again);
+	event_timer_fini(&console->batch_timer);
 	event_loop_remove(console->config.loop, &console->wake);
 	if (console->wake.fd >= 0)
 		close(console->wake.fd);
@@ -361,80 +450,6 @@ void console_connect(struct console *console, const struct character_source *sou
 	console->source = *source;
 	for (i = 0; i < console->config.end_count; i++)
 		console_client_start(&console->clients[i]);
-}
-
-/* What a drain waits for. */
-struct drain {
-	bool streams, viewers;                    /* have more to be written to them */
-	bool stream_moved;                        /* in the last round */
-	uint64_t start, stream_took, viewer_took; /* ns: when it began, and when bytes were taken last */
-	int error;                                /* of a stream */
-};
-
-/* Writes to each client what it takes; fds are who has to be waited for. */
-static unsigned drain_round(struct console *console, struct drain *drain, struct pollfd *fds)
-{
-	unsigned i, count = 0;
-
-	drain->streams = drain->viewers = drain->stream_moved = false;
-	for (i = 0; i < ARRAY_SIZE(console->clients); i++) {
-		struct console_client *client = &console->clients[i];
-		bool stream = client->kind == CONSOLE_STREAM;
-		uint64_t before = client->at;
-		int err;
-
-		if (client->out.source.fd < 0)
-			continue;
-		err = transmit(client);
-		if (client->at != before) {
-			*(stream ? &drain->stream_took : &drain->viewer_took) = clock_ns();
-			drain->stream_moved |= stream;
-		}
-		if (err == -EAGAIN) {
-			*(stream ? &drain->streams : &drain->viewers) = true;
-			fds[count++] = (struct pollfd){.fd = client->out.source.fd, .events = POLLOUT};
-		} else if (err) {
-			console_fd_close(&client->out, console->config.loop);
-			if (stream)
-				drain->error = err;
-		}
-	}
-	return count;
-}
-
-/* Until when it makes sense to wait, in ns; UINT64_MAX: for ever. */
-static uint64_t drain_deadline(const struct drain *drain, int timeout_ms)
-{
-	if (!drain->streams)
-		return MIN(drain->start + VIEWERS_NS, drain->viewer_took + VIEWER_NS);
-	return timeout_ms < 0 ? UINT64_MAX : drain->stream_took + (uint64_t)timeout_ms * 1000000;
-}
-
-int console_drain(struct console *console, const int stop_fds[2], int timeout_ms)
-{
-	struct pollfd fds[2 + ARRAY_SIZE(console->clients)] = {
-		{.fd = stop_fds[0], .events = POLLIN},
-		{.fd = stop_fds[1], .events = POLLIN},
-	};
-	struct drain drain = {.start = clock_ns()};
-
-	drain.stream_took = drain.viewer_took = drain.start;
-	for (;;) {
-		unsigned count = drain_round(console, &drain, fds + 2);
-		uint64_t deadline = drain_deadline(&drain, timeout_ms), now = clock_ns();
-		int wait_ms = -1;
-
-		if (!count || (now >= deadline && !drain.stream_moved))
-			break;
-		if (deadline != UINT64_MAX)
-			wait_ms =
-				now < deadline ? (int)MIN((deadline - now + 999999) / 1000000, INT32_MAX) : 0;
-		if (poll(fds, 2 + count, wait_ms) > 0 && (fds[0].revents || fds[1].revents))
-			return drain.error ? drain.error : -ECANCELED;
-	}
-	if (drain.error)
-		return drain.error;
-	return drain.streams ? -ETIMEDOUT : 0;
 }
 
 size_t console_copy(struct console *console, void *to, size_t size)

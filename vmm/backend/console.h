@@ -21,7 +21,8 @@ struct error;
 
 #define CONSOLE_RING_SIZE       (1 << 20)
 #define CONSOLE_IN_SIZE         1024
-#define CONSOLE_CHUNK_SIZE      16384 /* what is written at once */
+#define CONSOLE_CHUNK_SIZE      16384     /* what is written at once, and when a batch is full */
+#define CONSOLE_LATENCY_NS      10000000u /* a byte is written within that */
 #define CONSOLE_ENDS_MAX        9
 #define CONSOLE_CONNECTIONS_MAX 32
 #define CONSOLE_CLIENTS_MAX     (CONSOLE_ENDS_MAX + CONSOLE_CONNECTIONS_MAX)
@@ -49,6 +50,14 @@ struct console_config {
 	void *ctx;
 };
 
+/* What the chip sends is written in batches, a burst of bytes at once. */
+enum console_batch {
+	CONSOLE_BATCH_NONE,  /* nobody waits for more: all are behind, or there is no reader */
+	CONSOLE_BATCH_EMPTY, /* a reader has all there is: the next byte begins a batch */
+	CONSOLE_BATCH_GROWS, /* batch_timer will tell when it is over */
+	CONSOLE_BATCH_FULL,  /* the loop has been woken to write it */
+};
+
 /* An end or a connection. The event-loop thread's alone. */
 struct console_client {
 	struct console *console;
@@ -73,6 +82,7 @@ struct console {
 	struct console_config config;
 	struct character_source source;  /* the chip; set once by console_connect() */
 	struct event_source wake;        /* an eventfd: other threads ask the loop to look at the console */
+	struct event_timer batch_timer;  /* any thread arms it */
 	struct event_timer listen_again; /* fitted if there is a CONSOLE_LISTEN */
 	atomic_bool in_wanted;           /* the chip may have room for input */
 
@@ -86,9 +96,12 @@ struct console {
 	pthread_mutex_t lock;
 	struct ring ring;
 	counter_t bytes_out;
-	uint64_t limit;   /* the ring's position where the slowest stream would lose a byte */
-	bool out_wanted;  /* a client has all there is: wake the loop when there is more */
-	bool out_refused; /* the chip was told to wait: call drained() when there is room */
+	uint64_t limit; /* the ring's position where the slowest stream would lose a byte */
+	uint64_t due;   /* the ring's position up to which the readers get it now */
+	enum console_batch batch;
+	uint64_t batch_at;   /* when it began, ns */
+	uint64_t batch_seen; /* the ring's position when it was last looked at */
+	bool out_refused;    /* the chip was told to wait: call drained() when there is room */
 };
 
 /* 0, or -errno and *error; then, too, console_fini() has been called. */
@@ -108,6 +121,9 @@ void console_connect(struct console *console, const struct character_source *sou
  * could not be written is dropped.
  */
 int console_drain(struct console *console, const int stop_fds[2], int timeout_ms);
+
+/* Has the loop write what there is, without a wait for the end of a burst. Any thread. */
+void console_flush(struct console *console);
 
 /* Copies the newest bytes that the chip sent, up to size of those that are kept, and returns how many. Any thread. */
 size_t console_copy(struct console *console, void *to, size_t size);

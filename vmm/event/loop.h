@@ -54,5 +54,5 @@ int event_timer_init(
 	struct event_timer *timer, struct event_loop *loop, void (*expired)(void *ctx), void *ctx);
 void event_timer_fini(struct event_timer *timer); /* zeroed ones too */
 
-/* Expires once, ns nanoseconds from now; 0 disarms. */
+/* Expires once, ns nanoseconds from now; 0 disarms. Any thread. */
 void event_timer_arm(struct event_timer *timer, uint64_t ns);

@@ -119,6 +119,8 @@ int lodge_vm_pause(struct lodge_vm *vm)
 	if (!err && !gate->paused_at && atomic_load(&gate->closed))
 		gate->paused_at = clock_ns();
 	pthread_mutex_unlock(&gate->lock);
+	/* Who looks at a guest that stands still sees all that it has printed. */
+	console_flush(&vm->console);
 	return err;
 }
 
