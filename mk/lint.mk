@@ -10,10 +10,10 @@ LINT_FLAGS = -Werror $(WARNINGS) $(if $(filter guest/%,$<),$(GUEST_CFLAGS),$(CFL
 # A stamp a file: only what has changed is checked again.
 LINT_DIR := build/lint
 
-.PHONY: lint format lint-cppcheck lint-shell lint-format lint-layers lint-globals lint-size lint-docs
+.PHONY: lint format lint-cppcheck lint-shell lint-format lint-layers lint-globals lint-hot-path lint-size lint-docs
 lint: $(LINT_SRCS:%=$(LINT_DIR)/gcc/%.ok) $(LINT_SRCS:%=$(LINT_DIR)/clang/%.ok)
 lint: $(LINT_HEADERS:%=$(LINT_DIR)/header/%.ok)
-lint: lint-cppcheck lint-shell lint-format lint-layers lint-globals lint-size lint-docs
+lint: lint-cppcheck lint-shell lint-format lint-layers lint-globals lint-hot-path lint-size lint-docs
 
 define LINT_COMPILE
 	$(E) "  LINT  $< ($(1))"
@@ -59,6 +59,10 @@ lint-layers:
 lint-globals: $(LIB_OBJS)
 	$(E) "  LINT  check-globals"
 	$(Q)scripts/check-globals $(LIB_OBJS)
+
+lint-hot-path: $(LIB_OBJS)
+	$(E) "  LINT  check-hot-path"
+	$(Q)scripts/check-hot-path $(filter %/bus/bus.o %/machine/vcpu.o %/kvm/kvm_vcpu.o,$(LIB_OBJS))
 
 lint-size:
 	$(E) "  LINT  check-size"

@@ -170,6 +170,12 @@ struct lodge_config {
 	unsigned trace;  /* LODGE_TRACE_..., or-ed together */
 	int trace_fd;
 	int stop_fd; /* stops the VM when it becomes readable; -1: none */
+	/*
+	 * A signal for the library alone, which the caller has given a handler that does nothing, with SA_RESTART: it
+	 * takes vCPU threads out of the guest. 0: none; KVM then changes the thread's signal mask twice at each exit,
+	 * which is slower, and nothing of the process's is used.
+	 */
+	int kick_signal;
 	/* Called once when the vCPUs run, on the thread in lodge_vm_run(); NULL: nobody. */
 	void (*started)(void *ctx);
 	void *started_ctx;

@@ -52,6 +52,7 @@ int main(void)
 		options_suite,
 		run_options_suite,
 		top_suite,
+		kvm_vcpu_suite,
 		bus_suite,
 		guest_memory_suite,
 		memory_usage_suite,

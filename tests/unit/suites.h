@@ -10,6 +10,9 @@ Suite *bus_suite(void);
 /* test_i8042.c */
 Suite *i8042_suite(void);
 
+/* test_kvm_vcpu.c */
+Suite *kvm_vcpu_suite(void);
+
 /* test_ioapic82093.c */
 Suite *ioapic82093_suite(void);
 

@@ -1,6 +1,7 @@
 /* The configuration: its defaults and its limits. */
 #include "suites.h"
 
+#include <signal.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,6 +133,27 @@ START_TEST(a_split_irqchip_goes_with_no_pit)
 }
 END_TEST
 
+static void do_nothing(int number)
+{
+	(void)number;
+}
+
+/* Without one, the first kick would end the process, or be ignored. */
+START_TEST(a_kick_signal_has_a_handler)
+{
+	config.kick_signal = SIGRTMIN + 3;
+	expect_refused("no handler");
+	signal(SIGRTMIN + 3, SIG_IGN);
+	expect_refused("no handler");
+	signal(SIGRTMIN + 3, do_nothing);
+	ck_assert_int_eq(config_check(&config, &error), 0);
+	config.kick_signal = SIGRTMAX + 1;
+	expect_refused("is none");
+	config.kick_signal = -1;
+	expect_refused("is none");
+}
+END_TEST
+
 START_TEST(disks_are_8_at_most)
 {
 	static const struct lodge_disk disks[9] = {{.path = NULL}};
@@ -190,6 +212,7 @@ Suite *config_suite(void)
 	tcase_add_test(tcase, command_line_leaves_room_for_its_nul);
 	tcase_add_test(tcase, flat_image_is_a_file_that_gets_nothing_else);
 	tcase_add_test(tcase, a_split_irqchip_goes_with_no_pit);
+	tcase_add_test(tcase, a_kick_signal_has_a_handler);
 	tcase_add_test(tcase, disks_are_8_at_most);
 	tcase_add_test(tcase, serial_has_20_bytes_at_most);
 	tcase_add_test(tcase, consoles_are_9_at_most_and_of_a_known_kind);

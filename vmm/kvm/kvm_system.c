@@ -26,6 +26,7 @@ const struct kvm_capability kvm_capabilities[] = {
 	{CAP(ADJUST_CLOCK), false, "a kvmclock that stands still in a pause"},
 	{CAP(SPLIT_IRQCHIP), false, "an IOAPIC of lodge's own, where the guest needs no PIC"},
 	{CAP(SIGNAL_MSI), false, "NMIs from outside"},
+	{CAP(IMMEDIATE_EXIT), false, "exits without a change of the thread's signal mask"},
 	{CAP(TSC_DEADLINE_TIMER), false, "the guest's TSC-deadline timer"},
 };
 #undef CAP

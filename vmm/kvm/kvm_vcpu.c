@@ -12,7 +12,8 @@
 #include "kvm/kvm_vm.h"
 #include "util/bytes.h"
 
-#define MSRS_MAX 16
+#define MSRS_MAX    16
+#define MASKED_KICK SIGRTMIN
 
 static int vcpu_ioctl(const struct kvm_vcpu *vcpu, unsigned long request, const void *argument)
 {
@@ -109,7 +110,7 @@ void kvm_vcpu_tell_paused(struct kvm_vcpu *vcpu)
 	vcpu_ioctl(vcpu, KVM_KVMCLOCK_CTRL, NULL);
 }
 
-int kvm_vcpu_accept_kicks(struct kvm_vcpu *vcpu)
+static int set_signal_mask(struct kvm_vcpu *vcpu)
 {
 	/* The kernel's signal set is 8 bytes, the C library's is longer. */
 	union {
@@ -119,23 +120,42 @@ int kvm_vcpu_accept_kicks(struct kvm_vcpu *vcpu)
 	sigset_t allowed;
 
 	sigfillset(&allowed);
-	sigdelset(&allowed, KVM_VCPU_KICK_SIGNAL);
+	sigdelset(&allowed, MASKED_KICK);
 	memcpy(kernel.mask.sigset, &allowed, 8);
 	return vcpu_ioctl(vcpu, KVM_SET_SIGNAL_MASK, &kernel);
 }
 
-void kvm_vcpu_kick(pthread_t thread)
+int kvm_vcpu_accept_kicks(struct kvm_vcpu *vcpu)
 {
-	pthread_kill(thread, KVM_VCPU_KICK_SIGNAL);
+	sigset_t kick;
+
+	if (!vcpu->kick_signal)
+		return set_signal_mask(vcpu);
+	sigemptyset(&kick);
+	sigaddset(&kick, vcpu->kick_signal);
+	return -pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
 }
 
-static void take_kicks(void)
+void kvm_vcpu_kick(struct kvm_vcpu *vcpu, pthread_t thread)
+{
+	/* For a KVM_RUN that has not begun yet, which is not there to be interrupted. */
+	if (vcpu->kick_signal)
+		__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	pthread_kill(thread, vcpu->kick_signal ? vcpu->kick_signal : MASKED_KICK);
+}
+
+static void take_kicks(struct kvm_vcpu *vcpu)
 {
 	struct timespec now = {0};
 	sigset_t kick;
 
+	if (vcpu->kick_signal) {
+		/* A kick that comes before this is taken with it: the cause was there before the kick. */
+		__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+		return;
+	}
 	sigemptyset(&kick);
-	sigaddset(&kick, KVM_VCPU_KICK_SIGNAL);
+	sigaddset(&kick, MASKED_KICK);
 	while (sigtimedwait(&kick, NULL, &now) > 0)
 		;
 }
@@ -148,6 +168,6 @@ int kvm_vcpu_run(struct kvm_vcpu *vcpu)
 		return 0;
 	err = -errno;
 	if (err == -EINTR)
-		take_kicks();
+		take_kicks(vcpu);
 	return err;
 }

@@ -19,6 +19,7 @@ struct kvm_vcpu {
 	int fd;
 	struct kvm_run *run; /* shared with KVM: the reason and the data of the last exit */
 	size_t run_size;
+	int kick_signal; /* see kvm_vcpu_kick(); set before its thread is started */
 };
 
 /* 0 or -errno; vCPU 0 is the boot processor. */
@@ -50,17 +51,18 @@ int kvm_vcpu_translate(struct kvm_vcpu *vcpu, uint64_t gva, uint64_t *ret_gpa);
 void kvm_vcpu_tell_paused(struct kvm_vcpu *vcpu);
 
 /*
- * The signal that takes a vCPU out of KVM_RUN. Every thread that runs a vCPU blocks it and calls
- * kvm_vcpu_accept_kicks() once: KVM_RUN alone then lets it in, so that no handler is installed in the
- * embedder's process and no kick is ever lost.
+ * A kick takes a vCPU out of KVM_RUN, now or as soon as it gets there: none is ever lost. Its thread has all signals
+ * blocked, and calls kvm_vcpu_accept_kicks() once: 0 or -errno.
+ *
+ * With kick_signal 0 no handler is installed in the embedder's process: KVM_RUN alone lets SIGRTMIN in, by a signal mask
+ * that KVM sets and takes back at each entry. That costs more than all of lodge's part in an exit. A signal whose
+ * handler does nothing is let in at any time, and KVM_RUN looks at a byte instead.
  */
-#define KVM_VCPU_KICK_SIGNAL SIGRTMIN
-
 int kvm_vcpu_accept_kicks(struct kvm_vcpu *vcpu);
-void kvm_vcpu_kick(pthread_t thread);
+void kvm_vcpu_kick(struct kvm_vcpu *vcpu, pthread_t thread);
 
 /*
  * Runs the guest until it leaves for user space: 0 with run->exit_reason set, or -errno: -EINTR after a kick
- * (which this call has taken back), -EAGAIN for a vCPU that was not started yet, others for a broken KVM.
+ * (which this call has taken back; what the kick was for is seen by loads that follow), -EAGAIN for a vCPU that was not started yet, others for a broken KVM.
  */
 int kvm_vcpu_run(struct kvm_vcpu *vcpu);

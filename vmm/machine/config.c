@@ -1,6 +1,7 @@
 #include "machine/config.h"
 
 #include <errno.h>
+#include <signal.h>
 
 #include "backend/console.h"
 #include "lodge.h"
@@ -98,6 +99,21 @@ static int check_irqchip(const struct lodge_config *config, struct error *error)
 	return 0;
 }
 
+static int check_kick_signal(const struct lodge_config *config, struct error *error)
+{
+	struct sigaction action;
+
+	if (!config->kick_signal)
+		return 0;
+	if (sigaction(config->kick_signal, NULL, &action))
+		return error_set(error, ERROR_USAGE, -EINVAL, "kick signal %d is none", config->kick_signal);
+	if (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN) {
+		return error_set(
+			error, ERROR_USAGE, -EINVAL, "kick signal %d has no handler", config->kick_signal);
+	}
+	return 0;
+}
+
 int config_check(const struct lodge_config *config, struct error *error)
 {
 	char text[SIZE_TEXT_MAX];
@@ -119,6 +135,8 @@ int config_check(const struct lodge_config *config, struct error *error)
 			"a kernel command line of %zu bytes: %u is the most", strlen(config->append),
 			BOOT_CMDLINE_SIZE - 1);
 	}
+	if (check_kick_signal(config, error))
+		return -EINVAL;
 	if (check_format(config, error) || check_consoles(config, error) || check_irqchip(config, error))
 		return -EINVAL;
 	return check_disks(config, error);

@@ -82,7 +82,7 @@ static void close_gate(struct lodge_vm *vm)
 		return;
 	for (i = 0; i < vm->vcpu_count; i++) {
 		if (vm->vcpus[i].thread.started)
-			kvm_vcpu_kick(vm->vcpus[i].thread.id);
+			kvm_vcpu_kick(&vm->vcpus[i].kvm, vm->vcpus[i].thread.id);
 	}
 	if (vm->io.thread.started)
 		doorbell_ring(&vm->io.gate_bell);

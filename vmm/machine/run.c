@@ -186,7 +186,7 @@ static void stop_threads(struct lodge_vm *vm)
 	pause_set_state(vm, GATE_STOPS);
 	for (i = 0; i < vm->vcpu_count; i++) {
 		if (vm->vcpus[i].thread.started)
-			kvm_vcpu_kick(vm->vcpus[i].thread.id);
+			kvm_vcpu_kick(&vm->vcpus[i].kvm, vm->vcpus[i].thread.id);
 	}
 	for (i = 0; i < vm->vcpu_count; i++) {
 		if (vm->vcpus[i].thread.started)

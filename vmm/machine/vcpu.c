@@ -213,7 +213,7 @@ void *vcpu_main(void *ctx)
 	int err = kvm_vcpu_accept_kicks(&vcpu->kvm);
 
 	if (err)
-		vm_fail(vm, "KVM_SET_SIGNAL_MASK: %s", strerror(-err));
+		vm_fail(vm, "letting kicks in: %s", strerror(-err));
 	while (pass_gate(vcpu)) {
 		err = kvm_vcpu_run(&vcpu->kvm);
 		if (!err) {

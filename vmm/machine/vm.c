@@ -165,7 +165,10 @@ static int init_vcpus(struct lodge_vm *vm, struct error *error)
 {
 	unsigned i, msr_count;
 	const struct kvm_msr_entry *msrs = boot_msrs(&msr_count);
-	int err = 0;
+	int kick_signal = vm->config.kick_signal, err = 0;
+
+	if (kick_signal && !kvm_system_capability(&vm->system, KVM_CAP_IMMEDIATE_EXIT))
+		kick_signal = 0;
 
 	if (vm->config.cpus > (unsigned)vm->system.max_vcpus) {
 		return error_set(error, ERROR_HOST, -EINVAL, "%u CPUs: this host's KVM allows %d",
@@ -180,6 +183,7 @@ static int init_vcpus(struct lodge_vm *vm, struct error *error)
 		vcpu->vm = vm;
 		vcpu->id = i;
 		err = kvm_vcpu_init(&vcpu->kvm, &vm->system, &vm->kvm, i);
+		vcpu->kvm.kick_signal = kick_signal;
 		if (!err)
 			vm->vcpu_count++;
 	}
