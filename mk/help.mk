@@ -22,7 +22,7 @@ Usage: make [TARGET]... [VARIABLE=VALUE]...
   FLAVOR=asan|tsan   with a sanitizer, in build/FLAVOR/
   V=1                show the commands
   CC, OPT, CFLAGS, LDFLAGS, GUEST_CC   as ever
-  CURSES_LIBS        where there is no static ncurses: -lncursesw -ltinfo
+  STATIC=            link the command with shared libraries, where there are no static ones
 endef
 export HELP
 

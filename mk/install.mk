@@ -30,7 +30,7 @@ $(BUILD)/lodge.pc: FORCE
 	$(Q)mkdir -p $(@D)
 	$(Q)printf '%s\n' 'prefix=$(PREFIX)' 'includedir=$${prefix}/include' 'libdir=$${prefix}/lib' '' \
 		'Name: lodge' 'Description: Virtual machines on Linux KVM, as a library' \
-		'Version: $(VERSION)' 'Requires: $(PKGS) $(PKGS_STATIC)' 'Cflags: -I$${includedir}' \
+		'Version: $(VERSION)' 'Requires: $(PKGS)' 'Cflags: -I$${includedir}' \
 		'Libs: -L$${libdir} -llodge -lfdt -pthread' >$@
 
 clean:
