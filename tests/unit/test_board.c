@@ -444,6 +444,20 @@ START_TEST(board_leaves_no_descriptor_behind)
 }
 END_TEST
 
+START_TEST(board_touches_no_slot_without_a_disk)
+{
+	const uint8_t *bytes = (const uint8_t *)&board.slots[2];
+
+	memset(&board, 0xa5, sizeof(board));
+	build(2);
+	for (size_t i = 0; i < (VIRTIO_MMIO_SLOTS - 2) * sizeof(board.slots[0]); i++)
+		ck_assert_uint_eq(bytes[i], 0xa5);
+	board_fini(&board);
+	ck_assert_uint_eq(bytes[0], 0xa5);
+	board_fini(&board);
+}
+END_TEST
+
 START_TEST(zeroed_board_can_be_finished)
 {
 	unsigned before = files_open_fds();
@@ -477,6 +491,7 @@ Suite *board_suite(void)
 	tcase_add_test(tcase, pc_testdev_flushes_pages_of_memory);
 	tcase_add_loop_test(tcase, board_that_cannot_be_built_is_undone, 0, VIRTIO_MMIO_SLOTS);
 	tcase_add_test(tcase, board_leaves_no_descriptor_behind);
+	tcase_add_test(tcase, board_touches_no_slot_without_a_disk);
 	tcase_add_test(tcase, zeroed_board_can_be_finished);
 	return suite;
 }

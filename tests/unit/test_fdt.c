@@ -256,6 +256,15 @@ START_TEST(largest_machine_fits_its_place)
 }
 END_TEST
 
+START_TEST(ordinary_tree_touches_the_first_pages_of_its_place_alone)
+{
+	memset(fdt, 0xa5, sizeof(fdt));
+	build();
+	for (size_t i = 0x2000; i < sizeof(fdt); i++)
+		ck_assert_uint_eq((uint8_t)fdt[i], 0xa5);
+}
+END_TEST
+
 Suite *fdt_suite(void)
 {
 	Suite *suite = suite_create("x86/fdt");
@@ -275,5 +284,6 @@ Suite *fdt_suite(void)
 	tcase_add_test(tcase, mmio_device_has_an_edge_interrupt);
 	tcase_add_test(tcase, too_small_buffer_is_refused_at_every_size);
 	tcase_add_test(tcase, largest_machine_fits_its_place);
+	tcase_add_test(tcase, ordinary_tree_touches_the_first_pages_of_its_place_alone);
 	return suite;
 }

@@ -27,6 +27,7 @@ int main(void)
 		disk_suite,
 		machine_suite,
 		irqchip_suite,
+		host_suite,
 		formats_suite,
 		lifecycle_suite,
 		pause_suite,

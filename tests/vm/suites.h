@@ -13,6 +13,7 @@ Suite *top_suite(void);
 Suite *disk_suite(void);
 Suite *machine_suite(void);
 Suite *irqchip_suite(void);
+Suite *host_suite(void);
 Suite *formats_suite(void);
 Suite *lifecycle_suite(void);
 Suite *pause_suite(void);

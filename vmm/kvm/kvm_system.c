@@ -32,16 +32,10 @@ const struct kvm_capability kvm_capabilities[] = {
 #undef CAP
 const unsigned kvm_capability_count = ARRAY_SIZE(kvm_capabilities);
 
-static int check(const struct kvm_system *system, const char *path, struct error *error)
+int kvm_system_check(const struct kvm_system *system, const char *path, struct error *error)
 {
-	int version = ioctl(system->fd, KVM_GET_API_VERSION, 0);
 	unsigned i;
 
-	if (version != KVM_API_VERSION) {
-		return error_set(error, ERROR_HOST, -ENODEV,
-			"%s: not a KVM device with API version %d; load kvm_intel or kvm_amd", path,
-			KVM_API_VERSION);
-	}
 	for (i = 0; i < kvm_capability_count; i++) {
 		if (kvm_capabilities[i].required &&
 			!kvm_system_capability(system, kvm_capabilities[i].number)) {
@@ -78,15 +72,17 @@ int kvm_system_open(struct kvm_system *system, const char *path, struct error *e
 		err = errno;
 		return error_set(error, ERROR_HOST, -err, "%s: %s; %s", path, strerror(err), open_hint(err));
 	}
-	err = check(system, path, error);
-	if (err)
+	if (ioctl(system->fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION) {
+		err = error_set(error, ERROR_HOST, -ENODEV,
+			"%s: not a KVM device with API version %d; load kvm_intel or kvm_amd", path,
+			KVM_API_VERSION);
 		goto fail;
+	}
 	system->run_size = ioctl(system->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 	if (system->run_size < (int)sizeof(struct kvm_run)) {
 		err = error_set(error, ERROR_HOST, -ENODEV, "%s: KVM_GET_VCPU_MMAP_SIZE is too small", path);
 		goto fail;
 	}
-	system->max_vcpus = MAX(1, kvm_system_capability(system, KVM_CAP_MAX_VCPUS));
 	return 0;
 fail:
 	kvm_system_fini(system);
@@ -105,6 +101,13 @@ int kvm_system_capability(const struct kvm_system *system, int number)
 	int value = ioctl(system->fd, KVM_CHECK_EXTENSION, number);
 
 	return MAX(value, 0);
+}
+
+unsigned kvm_system_max_vcpus(const struct kvm_system *system)
+{
+	int max = kvm_system_capability(system, KVM_CAP_MAX_VCPUS);
+
+	return (unsigned)MAX(1, max);
 }
 
 int kvm_system_get_cpuid(const struct kvm_system *system, struct kvm_cpuid2 *cpuid)

@@ -11,7 +11,7 @@ struct kvm_cpuid2;
 struct kvm_capability {
 	int number; /* KVM_CAP_... */
 	const char *name;
-	bool required;
+	bool required;   /* without it a step of the set-up fails */
 	const char *use; /* what lodge does with it */
 };
 
@@ -21,15 +21,23 @@ extern const unsigned kvm_capability_count;
 struct kvm_system {
 	int fd;
 	int run_size; /* bytes to map of each vCPU's fd */
-	int max_vcpus;
 };
 
 /*
- * Opens path, "/dev/kvm" as a rule, and checks the API version and every required capability. -errno and
- * *error (ERROR_HOST) say what is missing and what to do about it.
+ * Opens path, "/dev/kvm" as a rule, and sees that it is KVM. -errno and *error (ERROR_HOST) say what is wrong and
+ * what to do about it.
  */
 int kvm_system_open(struct kvm_system *system, const char *path, struct error *error);
 void kvm_system_fini(struct kvm_system *system);
+
+/*
+ * Looks for a required capability that is missing: -ENOTSUP and *error (ERROR_HOST) name it, 0 leaves *error alone.
+ * For whoever lists them, and to explain a failure: nearly every KVM has them all, and what one lacks fails anyway.
+ */
+int kvm_system_check(const struct kvm_system *system, const char *path, struct error *error);
+
+/* How many vCPUs a VM can have, at least 1. */
+unsigned kvm_system_max_vcpus(const struct kvm_system *system);
 
 /* The value of a capability, 0 when it is absent. */
 int kvm_system_capability(const struct kvm_system *system, int number);

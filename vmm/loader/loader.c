@@ -107,9 +107,11 @@ int loader_probe(const struct image *image, struct kernel *ret_kernel, struct er
 		.initrd_limit = HOLE_BASE,
 		.cmdline_max = BOOT_CMDLINE_SIZE - 1,
 	};
-	struct head head = {.len = MIN(image->size, sizeof(head.bytes))};
-	int err = image_read(image, 0, head.bytes, head.len, "the first bytes", error);
+	struct head head; /* its pages are touched as far as there are bytes */
+	int err;
 
+	head.len = MIN(image->size, sizeof(head.bytes));
+	err = image_read(image, 0, head.bytes, head.len, "the first bytes", error);
 	if (err)
 		return err;
 	head.has_multiboot = multiboot_find(head.bytes, head.len, &head.multiboot);

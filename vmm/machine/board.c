@@ -274,7 +274,8 @@ int board_init(struct board *board, const struct board_config *config)
 	unsigned i;
 	int err;
 
-	memset(board, 0, sizeof(*board));
+	memset(board, 0, offsetof(struct board, slots));
+	memset(board->slots, 0, config->disk_count * sizeof(board->slots[0]));
 	for (i = 0; i < ARRAY_SIZE(board_rows); i++) {
 		const struct board_row *row = &board_rows[i];
 
@@ -319,4 +320,5 @@ void board_fini(struct board *board)
 	i8042_fini(&board->i8042);
 	uart16550_fini(&board->com1);
 	ioapic82093_fini(&board->ioapic);
+	memset(board, 0, offsetof(struct board, slots));
 }

@@ -79,17 +79,19 @@ struct board {
 	struct reset_control reset_control;
 	struct bochs_power bochs_power;
 	struct irq_line power_button;
-	struct board_slot slots[VIRTIO_MMIO_SLOTS];
 	unsigned slot_count;
 
 	/* What was wired, in the table's order, for the tables that describe the machine to the guest. */
 	struct hw_device devices[BOARD_DEVICES_MAX];
 	unsigned device_count;
+
+	/* Most of the board, and last: those without a disk are never touched. */
+	struct board_slot slots[VIRTIO_MMIO_SLOTS];
 };
 
 /* Builds every chip and attaches it. 0 or -errno; a half-built board is undone. */
 int board_init(struct board *board, const struct board_config *config);
-void board_fini(struct board *board); /* zeroed boards too */
+void board_fini(struct board *board); /* zeroed boards too, and twice */
 
 /* Presses the power button, and Ctrl-Alt-Del on the keyboard if the guest listens there. Any thread. */
 void board_press_power(struct board *board);

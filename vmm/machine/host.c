@@ -37,8 +37,10 @@ int lodge_host_probe(const char *path, struct lodge_host *ret_host, struct lodge
 	unsigned i;
 	int err = kvm_system_open(&system, path ? path : "/dev/kvm", &error);
 
+	if (!err)
+		err = kvm_system_check(&system, path ? path : "/dev/kvm", &error);
 	if (err)
-		return lodge_error_from(&error, err, ret_error);
+		goto done;
 	for (i = 0; i < kvm_capability_count; i++) {
 		const struct kvm_capability *from = &kvm_capabilities[i];
 
@@ -50,12 +52,13 @@ int lodge_host_probe(const char *path, struct lodge_host *ret_host, struct lodge
 		};
 	}
 	host.capability_count = kvm_capability_count;
-	host.max_cpus = MIN((unsigned)system.max_vcpus, (unsigned)CPUS_MAX);
+	host.max_cpus = MIN(kvm_system_max_vcpus(&system), (unsigned)CPUS_MAX);
 	host.max_memory = MIN(host.max_memory, RAM_MAX);
 	find_module(host.kvm_module, sizeof(host.kvm_module));
-	kvm_system_fini(&system);
 	*ret_host = host;
-	return 0;
+done:
+	kvm_system_fini(&system);
+	return err ? lodge_error_from(&error, err, ret_error) : 0;
 }
 
 const char *lodge_version(void)

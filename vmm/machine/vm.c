@@ -4,6 +4,7 @@
 #include <linux/kvm.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "backend/block.h"
@@ -136,28 +137,45 @@ static int init_board(struct lodge_vm *vm, struct error *error)
 	return 0;
 }
 
-/* What KVM supports, told to each vCPU as its own. */
+/*
+ * What KVM supports, asked of it once: it looks each leaf up in the CPU, and where lodge is a guest itself, each of
+ * them is an exit to its host.
+ */
+static int get_cpuid(struct lodge_vm *vm)
+{
+	struct kvm_cpuid2 *cpuid;
+	int err;
+
+	if (vm->cpuid)
+		return 0;
+	cpuid = malloc(
+		sizeof(*cpuid) + (CPUID_ENTRIES_MAX + CPUID_ENTRIES_ADDED) * sizeof(cpuid->entries[0]));
+	if (!cpuid)
+		return -ENOMEM;
+	cpuid->nent = CPUID_ENTRIES_MAX;
+	err = kvm_system_get_cpuid(&vm->system, cpuid);
+	if (err)
+		free(cpuid);
+	else
+		vm->cpuid = cpuid;
+	return err;
+}
+
+/* ... and told to each vCPU as its own. */
 static int set_cpuid(struct lodge_vm *vm)
 {
-	size_t count = CPUID_ENTRIES_MAX + CPUID_ENTRIES_ADDED;
 	struct cpuid_config config = {
 		.cpus = vm->config.cpus,
 		.tsc_deadline = kvm_system_capability(&vm->system, KVM_CAP_TSC_DEADLINE_TIMER),
 		.tsc_khz = kvm_vcpu_tsc_khz(&vm->vcpus[0].kvm),
 	};
-	struct kvm_cpuid2 *cpuid = malloc(sizeof(*cpuid) + count * sizeof(cpuid->entries[0]));
-	int err = -ENOMEM;
+	int err = get_cpuid(vm);
 
-	if (!cpuid)
-		return err;
-	cpuid->nent = CPUID_ENTRIES_MAX;
-	err = kvm_system_get_cpuid(&vm->system, cpuid);
 	for (; !err && config.cpu < vm->vcpu_count; config.cpu++) {
 		/* Adapted in place: all that is changed is set anew for each vCPU. */
-		cpuid_adapt(&config, cpuid);
-		err = kvm_vcpu_set_cpuid(&vm->vcpus[config.cpu].kvm, cpuid);
+		cpuid_adapt(&config, vm->cpuid);
+		err = kvm_vcpu_set_cpuid(&vm->vcpus[config.cpu].kvm, vm->cpuid);
 	}
-	free(cpuid);
 	return err;
 }
 
@@ -170,10 +188,6 @@ static int init_vcpus(struct lodge_vm *vm, struct error *error)
 	if (kick_signal && !kvm_system_capability(&vm->system, KVM_CAP_IMMEDIATE_EXIT))
 		kick_signal = 0;
 
-	if (vm->config.cpus > (unsigned)vm->system.max_vcpus) {
-		return error_set(error, ERROR_HOST, -EINVAL, "%u CPUs: this host's KVM allows %d",
-			vm->config.cpus, vm->system.max_vcpus);
-	}
 	vm->vcpus = calloc(vm->config.cpus, sizeof(*vm->vcpus));
 	if (!vm->vcpus)
 		return error_set(error, ERROR_VMM, -ENOMEM, "vCPUs: %s", strerror(ENOMEM));
@@ -193,6 +207,10 @@ static int init_vcpus(struct lodge_vm *vm, struct error *error)
 		err = kvm_vcpu_set_msrs(&vm->vcpus[i].kvm, msrs, msr_count);
 	if (!err && vm->vcpu_count > 1)
 		err = kvm_vcpu_redraw_apic_map(&vm->vcpus[vm->vcpu_count - 1].kvm);
+	if (err && vm->config.cpus > kvm_system_max_vcpus(&vm->system)) {
+		return error_set(error, ERROR_HOST, err, "%u CPUs: this host's KVM allows %u",
+			vm->config.cpus, kvm_system_max_vcpus(&vm->system));
+	}
 	if (err)
 		return error_set(error, ERROR_HOST, err, "vCPUs: %s", strerror(-err));
 	return 0;
@@ -244,7 +262,7 @@ static int init_io(struct lodge_vm *vm, struct error *error)
 {
 	int err = lines_connect(vm);
 
-	if (!err)
+	if (!err && vm->board.slot_count)
 		err = io_thread_init(vm);
 	if (err)
 		return error_set(error, ERROR_VMM, err, "interrupts and doorbells: %s", strerror(-err));
@@ -284,15 +302,20 @@ static_assert(ARRAY_SIZE(host_steps) + ARRAY_SIZE(machine_steps) <= SETUP_PHASES
 static int set_up(struct lodge_vm *vm, const struct setup_step *steps, unsigned count, struct error *error)
 {
 	unsigned i;
-	int err;
+	int err = 0;
 
-	for (i = 0; i < count; i++) {
+	for (i = 0; !err && i < count; i++) {
 		err = steps[i].init(vm, error);
-		if (err)
-			return err;
-		phase(vm, steps[i].name);
+		if (!err)
+			phase(vm, steps[i].name);
 	}
-	return 0;
+	/* KVM is asked for what it lacks only now: at each start the questions would cost, and be answered yes. */
+	if (err && vm->system.fd > 0 && error->kind != ERROR_IMAGE) {
+		int missing = kvm_system_check(&vm->system, kvm_path(vm), error);
+
+		err = missing ? missing : err;
+	}
+	return err;
 }
 
 /* Half-built and zeroed ones too, and twice. */
@@ -302,7 +325,6 @@ static void machine_fini(struct lodge_vm *vm)
 
 	io_thread_fini(vm);
 	board_fini(&vm->board);
-	vm->board = (struct board){0};
 	for (i = 0; i < vm->vcpu_count; i++)
 		kvm_vcpu_fini(&vm->vcpus[i].kvm);
 	free(vm->vcpus);
@@ -348,9 +370,12 @@ int lodge_vm_new(const struct lodge_config *config, struct lodge_vm **ret_vm, st
 	if (err)
 		goto fail;
 	err = -ENOMEM;
-	vm = calloc(1, sizeof(*vm));
-	if (!vm)
+	/* Mapped, so that what a small machine does not use of it costs no memory. */
+	vm = mmap(NULL, sizeof(*vm), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (vm == MAP_FAILED) {
+		vm = NULL;
 		goto fail;
+	}
 	vm->config = *config;
 	vm->trace = (struct trace){.topics = config->trace, .fd = config->trace_fd};
 	pthread_mutex_init(&vm->end_lock, NULL);
@@ -381,6 +406,7 @@ void lodge_vm_free(struct lodge_vm *vm)
 	machine_fini(vm);
 	events_fini(vm);
 	kvm_system_fini(&vm->system);
+	free(vm->cpuid);
 	boot_close(vm);
 	for (i = 0; i < ARRAY_SIZE(vm->disks); i++) {
 		if (vm->disks[i].block)
@@ -390,5 +416,5 @@ void lodge_vm_free(struct lodge_vm *vm)
 	pthread_cond_destroy(&vm->gate.moved);
 	pthread_mutex_destroy(&vm->gate.lock);
 	pthread_mutex_destroy(&vm->end_lock);
-	free(vm);
+	munmap(vm, sizeof(*vm));
 }

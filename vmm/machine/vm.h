@@ -38,6 +38,7 @@
 
 struct boot_state;
 struct error;
+struct kvm_cpuid2;
 
 /* A thread of the machine: a vCPU's or the I/O thread. */
 struct gate_thread {
@@ -121,6 +122,8 @@ struct lodge_vm {
 	struct lodge_config config;
 	struct trace trace;
 	struct kvm_system system;
+	struct kvm_cpuid2
+		*cpuid; /* what it supports, as adapted for the last vCPU; NULL: not asked for yet */
 	struct board_disk disks[LODGE_DISKS_MAX];
 	struct image kernel, initrd; /* a restart loads them again */
 	struct kernel kernel_plan;   /* what the first of them is */
@@ -210,7 +213,7 @@ void pause_end_thread(struct lodge_vm *vm, struct gate_thread *thread);
 bool pause_pass(struct lodge_vm *vm);
 void pause_set_state(struct lodge_vm *vm, enum gate_state state);
 
-/* io_thread.c */
+/* io_thread.c: only where there are disks is there anything to init; the others do nothing where there is none. */
 int io_thread_init(struct lodge_vm *vm);
 void io_thread_fini(struct lodge_vm *vm);
 int io_thread_start(struct lodge_vm *vm);

@@ -10,6 +10,9 @@
 
 #define PHANDLE_IOAPIC 1
 
+/* libfdt clears all that it may use, and this is what most trees are content with: the guest gets no page for nothing. */
+#define FDT_SIZE_USUAL 8192
+
 #define ISA_IO 1 /* first cell of an ISA address: I/O space */
 
 /* The second interrupt cell of the ce4100 IOAPIC binding. */
@@ -211,7 +214,7 @@ static void build_mmio_devices(struct tree *tree, const struct fdt_config *confi
 	}
 }
 
-int fdt_build(const struct fdt_config *config, void *buf, size_t size, size_t *ret_len)
+static int build(const struct fdt_config *config, void *buf, size_t size, size_t *ret_len)
 {
 	struct tree tree = {.fdt = buf};
 
@@ -235,4 +238,11 @@ int fdt_build(const struct fdt_config *config, void *buf, size_t size, size_t *r
 		return -ENOSPC;
 	*ret_len = fdt_totalsize(buf);
 	return 0;
+}
+
+int fdt_build(const struct fdt_config *config, void *buf, size_t size, size_t *ret_len)
+{
+	int err = build(config, buf, MIN(size, FDT_SIZE_USUAL), ret_len);
+
+	return err && size > FDT_SIZE_USUAL ? build(config, buf, size, ret_len) : err;
 }
