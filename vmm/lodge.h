@@ -166,6 +166,7 @@ struct lodge_config {
 	enum lodge_irqchip irqchip;
 	bool no_acpi;    /* no ACPI tables: kernels find the machine by FDT or MP table */
 	bool overcommit; /* allow more memory than the host has */
+	bool hugepages;  /* memory, a multiple of 2 MiB, in huge pages that the host has set aside */
 	bool restart;    /* a reset starts the guest anew, in place of ending the run */
 	unsigned trace;  /* LODGE_TRACE_..., or-ed together */
 	int trace_fd;

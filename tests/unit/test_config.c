@@ -45,7 +45,7 @@ START_TEST(defaults_are_valid_and_as_documented)
 	ck_assert_ptr_null(config.kernel);
 	ck_assert_ptr_null(config.append);
 	ck_assert_ptr_null(config.kvm_device);
-	ck_assert(!config.pit && !config.overcommit && !config.qemu_debug_exit);
+	ck_assert(!config.pit && !config.overcommit && !config.hugepages && !config.qemu_debug_exit);
 }
 END_TEST
 
@@ -73,6 +73,16 @@ START_TEST(memory_is_16_mib_to_1_tib_in_pages)
 		expect_refused(memories[_i].why);
 	else
 		ck_assert_int_eq(config_check(&config, &error), 0);
+}
+END_TEST
+
+START_TEST(memory_in_huge_pages_is_a_multiple_of_2_mib)
+{
+	config.hugepages = true;
+	config.memory = MIB(34);
+	ck_assert_int_eq(config_check(&config, &error), 0);
+	config.memory = MIB(35);
+	expect_refused("multiple of 2 MiB");
 }
 END_TEST
 
@@ -208,6 +218,7 @@ Suite *config_suite(void)
 	tcase_add_checked_fixture(tcase, setup, NULL);
 	tcase_add_test(tcase, defaults_are_valid_and_as_documented);
 	tcase_add_loop_test(tcase, memory_is_16_mib_to_1_tib_in_pages, 0, ARRAY_SIZE(memories));
+	tcase_add_test(tcase, memory_in_huge_pages_is_a_multiple_of_2_mib);
 	tcase_add_test(tcase, cpus_are_1_to_64);
 	tcase_add_test(tcase, command_line_leaves_room_for_its_nul);
 	tcase_add_test(tcase, flat_image_is_a_file_that_gets_nothing_else);

@@ -1,9 +1,13 @@
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/huge_pages.h"
 #include "memory/guest_memory.h"
+#include "memory/huge_pages.h"
 #include "suites.h"
 #include "util/bytes.h"
 
@@ -11,6 +15,7 @@
 #define TOP (UINT64_MAX - 0x1fff)
 
 static struct guest_memory mem;
+static bool lent; /* there are huge pages */
 
 static void set_up(void)
 {
@@ -165,6 +170,98 @@ START_TEST(a_page_without_memory_is_not_flushed)
 }
 END_TEST
 
+START_TEST(large_memory_begins_at_a_huge_page)
+{
+	struct guest_memory large = {0};
+
+	/* Odd sizes, which no kernel aligns by itself. */
+	for (unsigned i = 0; i < GUEST_REGIONS_MAX; i++) {
+		ck_assert_int_eq(guest_memory_add(&large, GIB(i), MIB(2) + i * 0x3000), 0);
+		ck_assert_uint_eq((uintptr_t)large.regions[i].hva % HUGE_PAGE_SIZE, 0);
+		memset(large.regions[i].hva, 1, large.regions[i].size);
+	}
+	guest_memory_fini(&large);
+}
+END_TEST
+
+/* Whether /proc/self/smaps has the kernel advised to put the byte at hva into a transparent huge page. */
+static bool is_advised(const uint8_t *hva)
+{
+	FILE *smaps = fopen("/proc/self/smaps", "re");
+	unsigned long start, end;
+	bool here = false, advised = false;
+	char line[512];
+
+	ck_assert_ptr_nonnull(smaps);
+	while (fgets(line, sizeof(line), smaps)) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2 && strchr(line, '-') < strchr(line, ' '))
+			here = (uintptr_t)hva >= start && (uintptr_t)hva < end;
+		else if (here && !strncmp(line, "VmFlags:", 8))
+			advised = strstr(line, " hg") != NULL;
+	}
+	fclose(smaps);
+	return advised;
+}
+
+/* Else each idle lodger would take 2 MiB, ten times what it touches. */
+START_TEST(huge_pages_are_advised_from_16_mib_on)
+{
+	struct guest_memory large = {0};
+
+	if (access("/sys/kernel/mm/transparent_hugepage", F_OK)) {
+		printf("SKIPPED: huge_pages_are_advised_from_16_mib_on: this kernel has none\n");
+		return;
+	}
+	ck_assert_int_eq(guest_memory_add(&large, 0, MIB(20)), 0);
+	ck_assert_int_eq(guest_memory_add(&large, GIB(4), MIB(4)), 0);
+	ck_assert(!is_advised(large.regions[0].hva + MIB(16) - 1));
+	ck_assert(is_advised(large.regions[0].hva + MIB(16)));
+	ck_assert(is_advised(large.regions[0].hva + MIB(20) - 1));
+	ck_assert(is_advised(large.regions[1].hva));
+	guest_memory_fini(&large);
+}
+END_TEST
+
+static void lend_huge_pages(void)
+{
+	lent = huge_pages_lend(4);
+	if (!lent)
+		printf("SKIPPED: huge pages: this host has none, and does not set any aside for this user\n");
+}
+
+START_TEST(huge_pages_are_taken_at_once_and_flushed_as_a_whole)
+{
+	struct guest_memory huge = {0};
+	struct huge_pages before, after;
+
+	if (!lent)
+		return;
+	huge_pages_read(&before);
+	ck_assert_uint_ge(before.left, 4);
+	ck_assert_int_eq(guest_memory_add_huge(&huge, MIB(2), MIB(4)), 0);
+	huge_pages_read(&after);
+	ck_assert_uint_eq(after.left, before.left - 2);
+	huge.regions[0].hva[MIB(2)] = 0x5a;
+	ck_assert_int_eq(guest_memory_flush_page(&huge, MIB(4) + 12345), 0);
+	ck_assert_uint_eq(huge.regions[0].hva[MIB(2)], 0x5a);
+	guest_memory_fini(&huge);
+	huge_pages_read(&after);
+	ck_assert_uint_eq(after.left, before.left);
+}
+END_TEST
+
+START_TEST(huge_pages_that_are_not_there_are_enomem)
+{
+	struct huge_pages pages;
+
+	huge_pages_read(&pages);
+	ck_assert_int_eq(guest_memory_add_huge(&mem, MIB(2), (pages.left + 1) * HUGE_PAGE_SIZE), -ENOMEM);
+	ck_assert_int_eq(guest_memory_add_huge(&mem, MIB(2), MIB(3)), -EINVAL);
+	ck_assert_int_eq(guest_memory_add_huge(&mem, MIB(3), MIB(2)), -EINVAL);
+	ck_assert_uint_eq(mem.count, 3);
+}
+END_TEST
+
 START_TEST(fini_accepts_empty_memory_and_leaves_it_so)
 {
 	struct guest_memory empty = {0};
@@ -194,6 +291,11 @@ Suite *guest_memory_suite(void)
 	tcase_add_test(tc, a_flushed_page_keeps_its_bytes_and_rights);
 	tcase_add_test(tc, a_page_without_memory_is_not_flushed);
 	tcase_add_test(tc, fini_accepts_empty_memory_and_leaves_it_so);
+	tcase_add_test(tc, large_memory_begins_at_a_huge_page);
+	tcase_add_test(tc, huge_pages_are_advised_from_16_mib_on);
+	tcase_add_unchecked_fixture(tc, lend_huge_pages, huge_pages_return);
+	tcase_add_test(tc, huge_pages_are_taken_at_once_and_flushed_as_a_whole);
+	tcase_add_test(tc, huge_pages_that_are_not_there_are_enomem);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

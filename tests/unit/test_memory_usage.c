@@ -55,6 +55,15 @@ START_TEST(a_region_that_was_split_is_added_up)
 }
 END_TEST
 
+START_TEST(huge_pages_are_resident_too)
+{
+	read_text("7f0000000000-7f0000100000 rw-p 00000000 00:0f 77 /anon_hugepage (deleted)\nRss: 0 kB\n"
+		  "Shared_Hugetlb: 0 kB\nPrivate_Hugetlb: 1024 kB\n");
+	ck_assert_uint_eq(usage.resident, MIB(1));
+	ck_assert_uint_eq(usage.rest, 0);
+}
+END_TEST
+
 START_TEST(a_merged_mapping_is_shared_out_by_size)
 {
 	/* A quarter of it is ours. */
@@ -109,6 +118,7 @@ Suite *memory_usage_suite(void)
 	tcase_add_checked_fixture(tcase, set_up, NULL);
 	tcase_add_test(tcase, guest_memory_is_told_from_the_rest);
 	tcase_add_test(tcase, a_region_that_was_split_is_added_up);
+	tcase_add_test(tcase, huge_pages_are_resident_too);
 	tcase_add_test(tcase, a_merged_mapping_is_shared_out_by_size);
 	tcase_add_test(tcase, odd_lines_and_long_names_mean_nothing);
 	tcase_add_test(tcase, what_a_guest_touches_becomes_resident);

@@ -81,7 +81,8 @@ START_TEST(every_option_reaches_the_configuration)
 {
 	expect_parsed(
 		"-m 1G -c 4 --append=quiet --initrd rd.img --report r.json --timeout 2.5 "
-		"--on-reset restart --debug-exit qemu --format flat --pit --irqchip full --no-acpi --overcommit --device pc-testdev "
+		"--on-reset restart --debug-exit qemu --format flat --pit --irqchip full --no-acpi --overcommit --hugepages "
+		"--device pc-testdev "
 		"--trace pio,exit "
 		"--kvm-device /dev/other -v k.elf --console none");
 	ck_assert_uint_eq(options.config.memory, GIB(1));
@@ -96,7 +97,7 @@ START_TEST(every_option_reaches_the_configuration)
 	ck_assert(options.config.pit);
 	ck_assert_int_eq(options.config.irqchip, LODGE_IRQCHIP_FULL);
 	ck_assert(options.config.no_acpi);
-	ck_assert(options.config.overcommit);
+	ck_assert(options.config.overcommit && options.config.hugepages);
 	ck_assert(options.config.pc_testdev);
 	ck_assert_uint_eq(options.config.trace, LODGE_TRACE_PIO | LODGE_TRACE_EXIT);
 	ck_assert_str_eq(options.config.kvm_device, "/dev/other");

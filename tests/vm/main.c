@@ -28,6 +28,7 @@ int main(void)
 		machine_suite,
 		irqchip_suite,
 		host_suite,
+		huge_pages_suite,
 		formats_suite,
 		lifecycle_suite,
 		pause_suite,

@@ -14,6 +14,7 @@ Suite *disk_suite(void);
 Suite *machine_suite(void);
 Suite *irqchip_suite(void);
 Suite *host_suite(void);
+Suite *huge_pages_suite(void);
 Suite *formats_suite(void);
 Suite *lifecycle_suite(void);
 Suite *pause_suite(void);

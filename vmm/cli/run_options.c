@@ -362,6 +362,14 @@ static int set_overcommit(void *target, const char *value, struct error *error)
 	return 0;
 }
 
+static int set_hugepages(void *target, const char *value, struct error *error)
+{
+	(void)value;
+	(void)error;
+	((struct run_options *)target)->config.hugepages = true;
+	return 0;
+}
+
 static int set_trace(void *target, const char *value, struct error *error)
 {
 	struct run_options *options = target;
@@ -434,6 +442,8 @@ const struct option_row run_option_rows[] = {
 		set_irqchip},
 	{"no-acpi", 0, NULL, "no ACPI tables: the kernel finds the machine by FDT or MP table", set_no_acpi},
 	{"overcommit", 0, NULL, "allow more guest memory than the host has", set_overcommit},
+	{"hugepages", 0, NULL, "guest memory in huge pages of 2 MiB, which the host sets aside",
+		set_hugepages},
 	{"trace", 0, "pio|mmio|irq|virtio|exit|all[,...]", "a line an event on stderr", set_trace},
 	{"kvm-device", 0, "FILE", "KVM's device; default /dev/kvm", set_kvm_device},
 	{"verbose", 'v', NULL, "say on stderr what kind of kernel ran, and how it ended", set_verbose},

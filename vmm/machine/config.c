@@ -5,6 +5,7 @@
 
 #include "backend/console.h"
 #include "lodge.h"
+#include "memory/huge_pages.h"
 #include "util/bytes.h"
 #include "util/error.h"
 #include "util/size.h"
@@ -125,6 +126,11 @@ int config_check(const struct lodge_config *config, struct error *error)
 	if (config->memory % PAGE_SIZE) {
 		return error_set(error, ERROR_USAGE, -EINVAL, "memory of %llu bytes: not a multiple of 4096",
 			(unsigned long long)config->memory);
+	}
+	if (config->hugepages && config->memory % HUGE_PAGE_SIZE) {
+		return error_set(error, ERROR_USAGE, -EINVAL,
+			"memory of %s: huge pages want a multiple of 2 MiB",
+			size_format(config->memory, text));
 	}
 	if (!config->cpus || config->cpus > LODGE_CPUS_MAX) {
 		return error_set(error, ERROR_USAGE, -EINVAL, "%u CPUs: a guest can have 1 to %u",

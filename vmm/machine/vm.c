@@ -11,6 +11,7 @@
 #include "backend/block_file.h"
 #include "machine/config.h"
 #include "machine/lodge_error.h"
+#include "memory/huge_pages.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/size.h"
@@ -49,6 +50,32 @@ static void power_requested(void *ctx, enum power_event event, uint32_t code)
 
 /* The parts, in the order that costs KVM least: see docs/architecture.md. */
 
+/* Why there is no memory, where it was to be in huge pages, and what to do about it. */
+static int explain_huge_pages(uint64_t size, const char *text, int err, struct error *error)
+{
+	uint64_t wanted = size / HUGE_PAGE_SIZE;
+	struct huge_pages pages;
+
+	huge_pages_read(&pages);
+	if (pages.left < wanted) {
+		return error_set(error, ERROR_HOST, err,
+			"memory of %s: takes %llu huge pages, and %llu of this host's %llu are left; "
+			"as root: echo %llu >%s",
+			text, (unsigned long long)wanted, (unsigned long long)pages.left,
+			(unsigned long long)pages.total,
+			(unsigned long long)(pages.total + wanted - pages.left), HUGE_PAGES_FILE);
+	}
+	return error_set(error, ERROR_HOST, err,
+		"memory of %s: this host has huge pages enough, but lodge's cgroup or NUMA policy has not: %s",
+		text, strerror(-err));
+}
+
+static int add_memory(struct lodge_vm *vm, uint64_t gpa, uint64_t size)
+{
+	return vm->config.hugepages ? guest_memory_add_huge(&vm->mem, gpa, size)
+	                            : guest_memory_add(&vm->mem, gpa, size);
+}
+
 static int init_memory(struct lodge_vm *vm, struct error *error)
 {
 	uint64_t size = vm->config.memory, low = MIN(size, HOLE_BASE);
@@ -63,9 +90,13 @@ static int init_memory(struct lodge_vm *vm, struct error *error)
 			"memory of %s: this host has %s; choose less, or allow more with --overcommit", text,
 			size_format(host, host_text));
 	}
-	err = guest_memory_add(&vm->mem, 0, low);
+	err = add_memory(vm, 0, low);
 	if (!err && size > low)
-		err = guest_memory_add(&vm->mem, HOLE_END, size - low);
+		err = add_memory(vm, HOLE_END, size - low);
+	if (err && vm->config.hugepages) {
+		guest_memory_fini(&vm->mem); /* what it got of them counts as left */
+		return explain_huge_pages(size, text, err, error);
+	}
 	for (i = 0; !err && i < vm->mem.count; i++) {
 		const struct guest_region *region = &vm->mem.regions[i];
 

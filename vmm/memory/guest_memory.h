@@ -17,7 +17,8 @@ typedef uint64_t gpa_t; /* guest-physical address */
 struct guest_region {
 	gpa_t gpa;
 	uint64_t size;
-	uint8_t *hva;
+	uint8_t *hva;  /* at a multiple of 2 MiB, if it is as large as that */
+	uint64_t page; /* bytes; 2 MiB for huge pages */
 };
 
 /* Filled before the vCPUs run and constant from then on, so that every thread may use it unlocked. */
@@ -31,6 +32,12 @@ struct guest_memory {
  * -EINVAL: empty, unaligned, wraps or overlaps a region; -ENOSPC: too many regions; -ENOMEM.
  */
 int guest_memory_add(struct guest_memory *mem, gpa_t gpa, uint64_t size);
+
+/*
+ * The same in huge pages of 2 MiB, of which gpa and size are multiples. The host sets such pages aside (huge_pages.h),
+ * and all are taken at once: a guest never finds later that there are too few. -ENOMEM: there are.
+ */
+int guest_memory_add_huge(struct guest_memory *mem, gpa_t gpa, uint64_t size);
 
 /* Unmaps all regions. */
 void guest_memory_fini(struct guest_memory *mem);
@@ -46,7 +53,7 @@ int guest_memory_read(const struct guest_memory *mem, gpa_t gpa, void *to, size_
 int guest_memory_write(const struct guest_memory *mem, gpa_t gpa, const void *from, size_t len);
 
 /*
- * Has KVM forget its own mappings of the page that holds gpa, so that the guest's next access is looked up anew. No
+ * Has KVM forget its own mappings of the page, small or huge, that holds gpa, so that the guest's next access is looked up anew. No
  * byte changes, and none is out of reach meanwhile. 0, -EFAULT where no memory is, or mprotect()'s error.
  */
 int guest_memory_flush_page(const struct guest_memory *mem, gpa_t gpa);

@@ -67,9 +67,11 @@ void memory_usage_read(const struct guest_memory *mem, FILE *smaps, struct memor
 	while (fgets(line, sizeof(line), smaps)) {
 		uint64_t bytes;
 
+		/* Huge pages that are set aside are no part of Rss. */
 		if (parse_head(line, &mapping)) {
 			mapping.guest = overlap(mem, mapping.start, mapping.size);
-		} else if (parse_field(line, "Rss:", &bytes)) {
+		} else if (parse_field(line, "Rss:", &bytes) ||
+			   parse_field(line, "Private_Hugetlb:", &bytes)) {
 			usage.resident += guests_share(&mapping, bytes);
 			usage.rest += bytes - guests_share(&mapping, bytes);
 		} else if (parse_field(line, "Shared_Clean:", &bytes) ||
