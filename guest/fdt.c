@@ -1,6 +1,7 @@
 /*
- * One pass over the tree, from tag to tag with libfdt's fdt_next_tag(), which checks every bound on the way.
- * Bindings: Devicetree Specification v0.4, 2.3; IEEE 1275 ISA binding; Linux's intel,ce4100-ioapic.
+ * One pass over the tree, from tag to tag. libfdt judges the header; with its fdt_next_tag(), which checks for each byte
+ * of a name anew whether it lies in the tree, a boot takes 32 ms where KVM emulates ring 0, in place of 14.
+ * Structure: Devicetree Specification v0.4, 5.4. Bindings: Devicetree Specification v0.4, 2.3; IEEE 1275 ISA binding; Linux's intel,ce4100-ioapic.
  */
 #include "fdt.h"
 
@@ -42,21 +43,26 @@ static const char *const prop_names[PROP_COUNT] = {
 	[PROP_INITRD_END] = "linux,initrd-end",
 };
 
+#define KIND(compatible, kind)                       \
+	{                                            \
+		compatible, sizeof(compatible), kind \
+	}
 static const struct {
 	const char *compatible;
+	uint32_t size;
 	enum hw_kind kind;
 } kinds[] = {
-	{"virtio,mmio", HW_VIRTIO_MMIO},
-	{"ns16550a", HW_SERIAL},
-	{"ns16550", HW_SERIAL},
-	{"motorola,mc146818", HW_RTC},
-	{"intel,i8042", HW_I8042},
-	{"lodge,debug-exit", HW_DEBUG_EXIT},
-	{"qemu,pvpanic", HW_PVPANIC},
-	{"lodge,acpi-sleep", HW_ACPI_SLEEP},
-	{"lodge,reset-control", HW_RESET_CONTROL},
-	{"intel,ce4100-ioapic", HW_IOAPIC},
-	{"intel,ce4100-lapic", HW_LAPIC},
+	KIND("virtio,mmio", HW_VIRTIO_MMIO),
+	KIND("ns16550a", HW_SERIAL),
+	KIND("ns16550", HW_SERIAL),
+	KIND("motorola,mc146818", HW_RTC),
+	KIND("intel,i8042", HW_I8042),
+	KIND("lodge,debug-exit", HW_DEBUG_EXIT),
+	KIND("qemu,pvpanic", HW_PVPANIC),
+	KIND("lodge,acpi-sleep", HW_ACPI_SLEEP),
+	KIND("lodge,reset-control", HW_RESET_CONTROL),
+	KIND("intel,ce4100-ioapic", HW_IOAPIC),
+	KIND("intel,ce4100-lapic", HW_LAPIC),
 };
 
 struct value {
@@ -74,6 +80,12 @@ struct node {
 	bool done;
 };
 
+struct tree {
+	const fdt32_t *begin, *end; /* the structure block */
+	const char *strings;
+	uint32_t strings_size;
+};
+
 /* The path to the node at hand, and which property each strings-block offset names. */
 static struct node path[DEPTH_MAX];
 static uint8_t names[NAMES_MAX];
@@ -84,16 +96,16 @@ static bool same(const char *a, const char *b)
 	return a[0] == b[0] && strcmp(a, b) == 0;
 }
 
-static enum prop identify(const void *fdt, uint32_t offset)
+static enum prop identify(const struct tree *tree, uint32_t offset)
 {
-	const char *name = (const char *)fdt + fdt_off_dt_strings(fdt) + offset;
+	const char *name = tree->strings + offset;
 	enum prop prop = PROP_OTHER;
 
-	if (offset >= NAMES_MAX || offset >= fdt_size_dt_strings(fdt))
+	if (offset >= NAMES_MAX || offset >= tree->strings_size)
 		return PROP_OTHER;
 	if (names[offset] != PROP_NEW)
 		return (enum prop)names[offset];
-	for (int i = PROP_COMPATIBLE; i < PROP_COUNT; i++) {
+	for (int i = PROP_COMPATIBLE; i < PROP_COUNT && prop == PROP_OTHER; i++) {
 		if (same(name, prop_names[i]))
 			prop = (enum prop)i;
 	}
@@ -122,10 +134,13 @@ static uint32_t cell_or(const struct value *value, uint32_t otherwise)
 static enum hw_kind find_kind(const struct value *compatible)
 {
 	const char *list = (const char *)compatible->cells;
+	uint32_t size;
 
-	for (uint32_t at = 0; at < compatible->len; at += (uint32_t)strlen(list + at) + 1) {
+	for (uint32_t at = 0; at < compatible->len; at += size) {
+		size = (uint32_t)strnlen(list + at, compatible->len - at) + 1;
 		for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-			if (same(list + at, kinds[i].compatible))
+			/* Many begin alike, and few are of one length. */
+			if (size == kinds[i].size && memcmp(list + at, kinds[i].compatible, size) == 0)
 				return kinds[i].kind;
 		}
 	}
@@ -136,7 +151,7 @@ static void add_memory(const struct node *parent, const struct value *reg, enum 
 {
 	uint32_t a = parent->address_cells, s = parent->size_cells;
 
-	for (uint32_t at = 0; (at + a + s) * 4 <= reg->len; at += a + s) {
+	for (uint32_t at = 0; a + s > 0 && (at + a + s) * 4 <= reg->len; at += a + s) {
 		struct hw_range range = {
 			read_cells(reg->cells + at, a), read_cells(reg->cells + at + a, s), HW_RAM};
 
@@ -219,55 +234,92 @@ static void finish_node(int depth, enum hw_source source)
 	}
 }
 
-/* fdt_next_tag() was here before: the whole property lies inside the tree. */
-static void read_property(const void *fdt, int offset, struct node *node)
+static void read_property(const struct tree *tree, struct node *node, const fdt32_t *header)
 {
-	const struct fdt_property *property = fdt_offset_ptr(fdt, offset, sizeof(*property));
-	struct value *value = &node->props[identify(fdt, fdt32_to_cpu(property->nameoff))];
+	struct value *value = &node->props[identify(tree, fdt32_to_cpu(header[1]))];
 
-	value->cells = (const fdt32_t *)(const void *)property->data;
-	value->len = fdt32_to_cpu(property->len);
+	value->cells = header + 2;
+	value->len = fdt32_to_cpu(header[0]);
 }
 
-static void begin_node(const void *fdt, int offset, struct node *node)
+/* The end of a name, padded with zeroes to a whole cell, or NULL: it has none. */
+static const fdt32_t *skip_name(const struct tree *tree, const fdt32_t *at)
 {
-	const struct fdt_node_header *header = fdt_offset_ptr(fdt, offset, sizeof(*header));
+	while (at < tree->end) {
+		uint32_t cell = *at++;
 
-	memset(node, 0, sizeof(*node));
-	node->name = header->name;
+		/* One of its bytes is 0. */
+		if (((cell - 0x01010101u) & ~cell & 0x80808080u) != 0)
+			return at;
+	}
+	return NULL;
 }
 
-int fdt_read(const void *fdt, enum hw_source source)
+/* The end of a property that begins at its header, or NULL: it is not all there. */
+static const fdt32_t *skip_property(const struct tree *tree, const fdt32_t *at)
 {
-	int depth = -1, offset, next = 0;
+	uint32_t room = (uint32_t)(tree->end - at), cells;
 
-	if (fdt_check_header(fdt) != 0)
-		return -1;
-	memset(names, 0, sizeof(names));
-	for (;;) {
-		offset = next;
-		switch (fdt_next_tag(fdt, offset, &next)) {
+	if (room < 2)
+		return NULL;
+	cells = fdt32_to_cpu(at[0]) / 4 + (fdt32_to_cpu(at[0]) % 4 != 0);
+	return cells <= room - 2 ? at + 2 + cells : NULL;
+}
+
+static int walk(const struct tree *tree, enum hw_source source)
+{
+	const fdt32_t *at = tree->begin;
+	int depth = -1;
+
+	while (at != NULL && at < tree->end) {
+		const fdt32_t *here = at + 1;
+
+		switch (fdt32_to_cpu(*at)) {
 		case FDT_BEGIN_NODE:
+			at = skip_name(tree, here);
 			if (depth >= 0)
 				finish_node(depth, source);
 			if (++depth == DEPTH_MAX)
 				return -1;
-			begin_node(fdt, offset, &path[depth]);
+			memset(&path[depth], 0, sizeof(path[depth]));
+			path[depth].name = (const char *)here;
 			break;
 		case FDT_PROP:
-			if (depth < 0 || path[depth].done)
+			at = skip_property(tree, here);
+			if (at == NULL || depth < 0 || path[depth].done)
 				return -1;
-			read_property(fdt, offset, &path[depth]);
+			read_property(tree, &path[depth], here);
 			break;
 		case FDT_END_NODE:
 			if (depth < 0)
 				return -1;
 			finish_node(depth--, source);
+			at = here;
 			break;
 		case FDT_NOP:
+			at = here;
 			break;
-		default: /* FDT_END, at the tree's end and for every error */
-			return next < 0 ? -1 : 0;
+		case FDT_END:
+			return depth < 0 ? 0 : -1;
+		default:
+			return -1;
 		}
 	}
+	return -1;
+}
+
+int fdt_read(const void *fdt, enum hw_source source)
+{
+	const char *bytes = fdt;
+	struct tree tree;
+
+	/* It sees to it that the blocks lie within the tree; version 17 (2007) has the size of each. */
+	if (fdt_check_header(fdt) != 0 || fdt_version(fdt) < 17)
+		return -1;
+	tree.begin = (const fdt32_t *)(const void *)(bytes + fdt_off_dt_struct(fdt));
+	tree.end = tree.begin + fdt_size_dt_struct(fdt) / 4;
+	tree.strings = bytes + fdt_off_dt_strings(fdt);
+	tree.strings_size = fdt_size_dt_strings(fdt);
+	memset(names, 0, sizeof(names));
+	return walk(&tree, source);
 }
