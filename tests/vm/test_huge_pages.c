@@ -78,6 +78,7 @@ START_TEST(two_guests_share_what_there_is)
 	other.config.memory = 20 * MIB;
 	ck_assert_msg(guest_run(&other) == 0, "%s%s", other.result.message, other.error.text);
 	other.config.memory = 4096ull * MIB;
+	other.config.overcommit = true;
 	ck_assert_int_eq(guest_run(&other), 101);
 	ck_assert_msg(strstr(other.error.text, "takes 2048 huge pages, and ") != NULL &&
 			      strstr(other.error.text, "as root: echo ") != NULL,
