@@ -27,12 +27,20 @@ $(BUILD)/tests/linux-control: $(BUILD)/tests/linux/control.o $(BUILD)/liblodge.a
 	$(E) "  LINK  $@"
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
-BENCH_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/bench_blk.c,$(wildcard tests/bench/*.c))) \
-              $(BUILD)/tests/lib/command.o $(BUILD)/tests/lib/elf_builder.o
+# scripts/bench: what it samples with, what makes tables of the samples, and the yardsticks. bench_NAME.c, if there is one, is a program of its own.
+BENCH        := $(BUILD)/tests/bench
+BENCH_SAMPLE := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/sample_*.c)) \
+                $(addprefix $(BENCH)/,process.o code.o bare.o) $(BUILD)/tests/lib/elf_builder.o
+BENCH_REPORT := $(BENCH)/samples.o $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/report*.c))
+BENCH_OBJS   := $(BENCH_SAMPLE) $(BENCH_REPORT) $(BENCH)/ioctl_timer.o $(BENCH)/bench_blk.o
 
 $(BENCH_OBJS): CFLAGS_ALL += $(TEST_CFLAGS)
 
-$(BUILD)/tests/run-bench: $(BENCH_OBJS) $(BUILD)/liblodge.a
+$(BUILD)/tests/bench-sample: $(BENCH_SAMPLE) $(BUILD)/liblodge.a
+	$(E) "  LINK  $@"
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+$(BUILD)/tests/bench-report: $(BENCH_REPORT)
 	$(E) "  LINK  $@"
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
@@ -40,19 +48,32 @@ $(BUILD)/tests/bench-bare: tests/bench/bare.c tests/bench/bare.h
 	$(E) "  LINK  $@"
 	$(Q)$(CC) $(CFLAGS_ALL) -Itests -DBARE_MAIN -o $@ $<
 
+# lodge itself, with a clock at each ioctl.
+$(BUILD)/tests/bench-timed: $(CLI_OBJS) $(filter $(BUILD)/vmm/util/%,$(LIB_OBJS)) $(BENCH)/ioctl_timer.o $(BUILD)/liblodge.a
+	$(E) "  LINK  $@"
+	$(Q)$(CC) $(LDFLAGS_ALL) -Wl,--wrap=ioctl,--wrap=lodge_vm_free -o $@ $^ $(LIBS) $(CURSES_LIBS)
+
 # The block device alone sees the library's internals, as a unit test does.
-$(BUILD)/tests/bench-blk: $(BUILD)/tests/bench/bench_blk.o $(LIB_OBJS)
+$(BUILD)/tests/bench-blk: $(BENCH)/bench_blk.o $(LIB_OBJS)
 	$(E) "  LINK  $@"
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
-# Never a part of check: a slow machine is no failure.
-.PHONY: bench
-bench: $(BUILD)/tests/run-bench $(BUILD)/tests/bench-bare $(BUILD)/lodge
-	$(Q)LODGE=$(BUILD)/lodge $< $(BUILD)
+# Runs in a Linux guest's initramfs: static.
+$(BUILD)/tests/linux-disk: tests/linux/disk.c
+	$(E) "  LINK  $@"
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) -static -o $@ $<
 
-.PHONY: bench-linux
-bench-linux: $(BUILD)/lodge
-	$(Q)tests/linux/bench
+# Never a part of check: a slow machine is no failure.
+.PHONY: bench bench-linux bench-programs
+bench-programs: $(BUILD)/lodge lodger $(addprefix $(BUILD)/tests/,bench-sample bench-report bench-bare bench-timed linux-disk) \
+	$(patsubst tests/bench/bench_%.c,$(BUILD)/tests/bench-%,$(wildcard tests/bench/bench_*.c))
+
+bench:
+	+$(Q)LODGE_BUILD=$(BUILD) scripts/bench
+
+bench-linux:
+	+$(Q)LODGE_BUILD=$(BUILD) scripts/bench --only linux-start,linux-disk
 
 .PHONY: check check-unit check-vm
 check-unit: $(BUILD)/tests/check-unit $(BUILD)/lodge

@@ -3,15 +3,21 @@
 
 #include <stddef.h>
 
-#define SAMPLES_MAX 200
-
+/* Zeroed: none. */
 struct samples {
-	double values[SAMPLES_MAX];
+	double *values;
 	size_t count;
 };
 
-void samples_add(struct samples *samples, double value);
-double samples_median(struct samples *samples); /* sorts them; 0 when there are none */
+/* All 0 when there are no samples. The quartiles interpolate, as do R's type 7 and a spreadsheet's QUARTILE(). */
+struct samples_summary {
+	double min, q1, median, q3, max;
+};
 
-/* Prints "NAME  median UNIT (min - max)". */
-void samples_print(struct samples *samples, const char *name, const char *unit);
+/* Keeps a value; aborts when there is no memory. */
+void samples_add(struct samples *samples, double value);
+
+/* Sorts a copy: the values stay in the order in which they came. */
+struct samples_summary samples_summarize(const struct samples *samples);
+
+void samples_fini(struct samples *samples);
