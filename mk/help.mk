@@ -9,8 +9,8 @@ Usage: make [TARGET]... [VARIABLE=VALUE]...
   check-vm           whole virtual machines; needs /dev/kvm
   check-linux        stock Linux kernels, and check-vm, on a kvm_amd that QEMU emulates; needs no /dev/kvm
   check-linux-smoke  the quickest of these
-  bench              start-up time, exit round trips, memory: as ratios
-  bench-linux        in the svm lane: how soon Linux is up, beside QEMU (and kvmtool: LKVM=path)
+  bench              lodge beside a bare VMM, QEMU and fio: start, exits, console, memory, disk; scripts/bench --help
+  bench-linux        in the svm lane: how soon Linux is up, and its disk, beside QEMU (and kvmtool: LKVM=path)
   lint               compilers' warnings, cppcheck, shellcheck, clang-format, our own rules
   format             clang-format all C files in place
   install            into DESTDIR and PREFIX (/usr/local)

@@ -12,8 +12,17 @@ VM_OBJS   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/vm/*.c tests/lib/*.c))
 
 $(UNIT_OBJS) $(VM_OBJS): CFLAGS_ALL += $(TEST_CFLAGS)
 
+# scripts/bench: what it samples with, and what makes tables of the samples.
+BENCH        := $(BUILD)/tests/bench
+BENCH_SAMPLE := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/sample_*.c)) \
+                $(addprefix $(BENCH)/,process.o code.o bare.o) $(BUILD)/tests/lib/elf_builder.o
+BENCH_REPORT := $(BENCH)/samples.o $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/report*.c))
+BENCH_OBJS   := $(BENCH_SAMPLE) $(BENCH_REPORT) $(BENCH)/ioctl_timer.o $(BENCH)/bench_blk.o
+
+$(BENCH_OBJS): CFLAGS_ALL += $(TEST_CFLAGS)
+
 # The unit tests see every internal of the library, and of the command line all but main() and its table of commands.
-$(BUILD)/tests/check-unit: $(UNIT_OBJS) $(LIB_OBJS) $(filter-out %/main.o %/completion.o,$(CLI_OBJS))
+$(BUILD)/tests/check-unit: $(UNIT_OBJS) $(filter-out %/report_main.o,$(BENCH_REPORT)) $(LIB_OBJS) $(filter-out %/main.o %/completion.o,$(CLI_OBJS))
 	$(E) "  LINK  $@"
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(CURSES_LIBS) $(TEST_LIBS)
 
@@ -26,15 +35,6 @@ $(BUILD)/tests/check-vm: $(VM_OBJS) $(BUILD)/liblodge.a
 $(BUILD)/tests/linux-control: $(BUILD)/tests/linux/control.o $(BUILD)/liblodge.a
 	$(E) "  LINK  $@"
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
-
-# scripts/bench: what it samples with, what makes tables of the samples, and the yardsticks. bench_NAME.c, if there is one, is a program of its own.
-BENCH        := $(BUILD)/tests/bench
-BENCH_SAMPLE := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/sample_*.c)) \
-                $(addprefix $(BENCH)/,process.o code.o bare.o) $(BUILD)/tests/lib/elf_builder.o
-BENCH_REPORT := $(BENCH)/samples.o $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/report*.c))
-BENCH_OBJS   := $(BENCH_SAMPLE) $(BENCH_REPORT) $(BENCH)/ioctl_timer.o $(BENCH)/bench_blk.o
-
-$(BENCH_OBJS): CFLAGS_ALL += $(TEST_CFLAGS)
 
 $(BUILD)/tests/bench-sample: $(BENCH_SAMPLE) $(BUILD)/liblodge.a
 	$(E) "  LINK  $@"
@@ -79,9 +79,11 @@ bench-linux:
 check-unit: $(BUILD)/tests/check-unit $(BUILD)/lodge
 	$(Q)tests/scripts/kut.sh
 	$(Q)LODGE=$(BUILD)/lodge tests/scripts/completion.sh
+	$(if $(FLAVOR),,+$(Q)tests/scripts/bench.sh)
 	$(Q)$<
 
 check-vm: $(BUILD)/tests/check-vm $(BUILD)/lodge
+	$(if $(FLAVOR),,+$(Q)tests/scripts/bench.sh --kvm || [ $$? = 77 ])
 	$(Q)LODGE=$(BUILD)/lodge LODGER=$(BUILD)/lodger.elf $< || [ $$? = 77 ]
 
 # A sanitizer slows the lane, which is slow by itself, and shows nothing there that it does not show here.

@@ -114,6 +114,7 @@ static bool is_of(const struct report_figure *figure, const char *bench)
 static int read_missing(struct report *report, const char *line, const char *prefix)
 {
 	char bench[48], name[32], reason[120];
+	bool found = false;
 
 	if (sscanf(line, "%*s %47s %31s %119[^\n]", bench, name, reason) != 3)
 		return bad_line(line, "it has a bench, a contender and a reason");
@@ -123,12 +124,13 @@ static int read_missing(struct report *report, const char *line, const char *pre
 
 		if (!is_of(figure, bench))
 			continue;
+		found = true;
 		contender = find_contender(figure, name);
 		if (!contender)
 			return bad_line(line, "there are too many contenders");
 		snprintf(contender->missing, sizeof(contender->missing), "%s%s", prefix, reason);
 	}
-	return 0;
+	return found ? 0 : bad_line(line, "there is no such bench");
 }
 
 static int read_result(struct report *report, const char *line)

@@ -13,7 +13,7 @@ void sample_time(int argc, char **argv);
 /* FIGURE COMMAND...: milliseconds from fork to the first byte on stdout; then it is killed. */
 void sample_first_byte(int argc, char **argv);
 
-/* lodge|bare: microseconds a round trip, and round trips a second, by PIO and by MMIO. */
+/* lodge|bare: microseconds a round trip, by PIO and by MMIO; of lodge, also how many that are a second. */
 void sample_exits(int argc, char **argv);
 
 /*

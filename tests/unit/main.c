@@ -25,6 +25,7 @@ int main(void)
 		ring_suite,
 		token_bucket_suite,
 		histogram_suite,
+		bench_suite,
 		trace_suite,
 		event_loop_suite,
 		console_suite,

@@ -175,3 +175,6 @@ Suite *cgroup_suite(void);
 
 /* test_limits.c */
 Suite *limits_suite(void);
+
+/* test_bench.c */
+Suite *bench_suite(void);
