@@ -108,7 +108,7 @@ check "status $status for an unknown bench" [ $status = 100 ]
 check "an unknown bench is not told" told "nosuch: no such bench"
 bench --nothing
 check "status $status for an unknown option" [ $status = 100 ]
-check "help is missing" grep -q -- --update-doc <(scripts/bench --help)
+check "help is missing" grep -q -- --full <(scripts/bench --help)
 check "the list is missing figures" [ "$(scripts/bench --list | grep -c '^  ')" = "$(figures '[a-z-]*' | wc -l)" ]
 
 LODGE=$dir/lodge bench --smoke --only console
@@ -122,6 +122,15 @@ check "lodge's version is missing" in_table "^- lodge: lodge 9.9"
 check "no JSON" grep -q '"format": 1' "$dir/out/bench.json"
 check "raw samples are missing" grep -q '^sample console/writes lodge [0-9]' "$dir/out/bench.samples"
 check "its work is still there" [ ! -e "$dir/out/work" ]
+
+sed 's/^None yet.*/the last table/' docs/performance.md >"$dir/doc"
+echo "the last table" >>"$dir/doc"
+LODGE=$dir/lodge bench --smoke --only console --update-doc "$dir/doc"
+check "the document has no table" grep -q 'console/writes.*write' "$dir/doc"
+check "the document lost its text" grep -q '^## What is not measured' "$dir/doc"
+check "the last table is still there" [ "$(grep -c 'the last table$' "$dir/doc")" = 0 ]
+bench --smoke --only console --update-doc README.md
+check "status $status for a document without a mark" [ $status = 100 ]
 
 bench --smoke --only blk
 check "status $status without fio" [ $status = 0 ]
