@@ -64,6 +64,7 @@ $(BUILD)/tests/linux-disk: tests/linux/disk.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -static -o $@ $<
 
+# bench_NAME.c, if there is one, is a program of its own, bench-NAME, with a rule above.
 # Never a part of check: a slow machine is no failure.
 .PHONY: bench bench-linux bench-programs
 bench-programs: $(BUILD)/lodge lodger $(addprefix $(BUILD)/tests/,bench-sample bench-report bench-bare bench-timed linux-disk) \
