@@ -46,12 +46,12 @@ $(BUILD)/tests/bench-report: $(BENCH_REPORT)
 
 $(BUILD)/tests/bench-bare: tests/bench/bare.c tests/bench/bare.h
 	$(E) "  LINK  $@"
-	$(Q)$(CC) $(CFLAGS_ALL) -Itests -DBARE_MAIN -o $@ $<
+	$(Q)$(CC) $(STATIC) $(CFLAGS_ALL) -Itests -DBARE_MAIN -o $@ $<
 
 # lodge itself, with a clock at each ioctl.
 $(BUILD)/tests/bench-timed: $(CLI_OBJS) $(filter $(BUILD)/vmm/util/%,$(LIB_OBJS)) $(BENCH)/ioctl_timer.o $(BUILD)/liblodge.a
 	$(E) "  LINK  $@"
-	$(Q)$(CC) $(LDFLAGS_ALL) -Wl,--wrap=ioctl,--wrap=lodge_vm_free -o $@ $^ $(LIBS) $(CURSES_LIBS)
+	$(Q)$(CC) $(STATIC) $(LDFLAGS_ALL) -Wl,--wrap=ioctl,--wrap=lodge_vm_free -o $@ $^ $(LIBS) $(CURSES_LIBS)
 
 # The block device alone sees the library's internals, as a unit test does.
 $(BUILD)/tests/bench-blk: $(BENCH)/bench_blk.o $(LIB_OBJS)

@@ -31,13 +31,14 @@ static void check(long result, const char *what)
 	exit(EXIT_FAILURE);
 }
 
-static struct bare bare_make(const void *code, size_t len)
+static struct bare bare_make(const void *code, size_t len, bool split)
 {
 	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm = ioctl(kvm, KVM_CREATE_VM, 0);
 	uint8_t *memory = mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	struct kvm_userspace_memory_region region = {
 		.memory_size = MEMORY_SIZE, .userspace_addr = (uintptr_t)memory};
+	const struct kvm_enable_cap local_apics = {.cap = KVM_CAP_SPLIT_IRQCHIP, .args = {24}};
 	struct kvm_segment flat = {
 		.limit = UINT32_MAX, .selector = 0x10, .present = 1, .s = 1, .g = 1, .db = 1, .type = 0xb};
 	struct kvm_regs regs = {.rip = CODE_BASE, .rflags = 2};
@@ -47,7 +48,10 @@ static struct bare bare_make(const void *code, size_t len)
 	check(vm, "KVM_CREATE_VM");
 	memcpy(memory + CODE_BASE, code, len);
 	check(ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region), "KVM_SET_USER_MEMORY_REGION");
-	check(ioctl(vm, KVM_CREATE_IRQCHIP, 0), "KVM_CREATE_IRQCHIP");
+	if (split)
+		check(ioctl(vm, KVM_ENABLE_CAP, &local_apics), "KVM_CAP_SPLIT_IRQCHIP");
+	else
+		check(ioctl(vm, KVM_CREATE_IRQCHIP, 0), "KVM_CREATE_IRQCHIP");
 	bare.vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
 	check(bare.vcpu, "KVM_CREATE_VCPU");
 	bare.run = mmap(NULL, (size_t)ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), PROT_READ | PROT_WRITE,
@@ -71,9 +75,9 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-uint64_t bare_run(const void *code, size_t len)
+uint64_t bare_run(const void *code, size_t len, bool split)
 {
-	struct bare bare = bare_make(code, len);
+	struct bare bare = bare_make(code, len, split);
 	uint64_t start = now_ns();
 
 	do {
@@ -84,11 +88,11 @@ uint64_t bare_run(const void *code, size_t len)
 }
 
 #ifdef BARE_MAIN
-int main(void)
+int main(int argc, char **argv)
 {
 	static const uint8_t out[] = {0xe6, EXIT_PORT}; /* out 0xf4, al */
 
-	bare_run(out, sizeof(out));
+	bare_run(out, sizeof(out), argc > 1 && !strcmp(argv[1], "split"));
 	return write(STDOUT_FILENO, "l", 1) == 1 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 #endif

@@ -57,6 +57,7 @@ START_TEST(what_kvm_lacks_is_named)
 	answer_ioctl(KVM_CHECK_EXTENSION, (uint32_t)lacks[_i].capability, 0);
 	answer_ioctl(lacks[_i].request, ANY, ENOTTY);
 	guest_init(&guest, "run=exit 0");
+	guest.config.irqchip = LODGE_IRQCHIP_FULL;
 	ck_assert_int_eq(guest_run_with_disk(&guest, &disk), 101);
 	snprintf(want, sizeof(want), "this host's KVM lacks %s (", lacks[_i].name);
 	ck_assert_msg(strstr(guest.error.text, "/dev/kvm: ") == guest.error.text &&
@@ -71,8 +72,22 @@ START_TEST(a_step_that_fails_though_kvm_lacks_nothing_tells_its_own_error)
 
 	answer_ioctl(KVM_CREATE_IRQCHIP, ANY, ENOMEM);
 	guest_init(&guest, "run=exit 0");
+	guest.config.irqchip = LODGE_IRQCHIP_FULL;
 	ck_assert_int_eq(guest_run(&guest), 101);
 	ck_assert_str_eq(guest.error.text, "interrupt controllers: Cannot allocate memory");
+}
+END_TEST
+
+START_TEST(where_kvm_cannot_split_its_irqchip_the_full_one_serves)
+{
+	static struct guest guest;
+
+	answer_ioctl(KVM_ENABLE_CAP, ANY, EINVAL);
+	guest_init(&guest, "run=selftest timer;exit 7");
+	ck_assert_int_eq(guest_run(&guest), 7);
+	guest_init(&guest, "run=exit 7");
+	guest.config.irqchip = LODGE_IRQCHIP_SPLIT;
+	ck_assert_int_eq(guest_run(&guest), 101);
 }
 END_TEST
 
@@ -115,6 +130,7 @@ Suite *host_suite(void)
 	suite_add_tcase(suite, tcase);
 	tcase_add_loop_test(tcase, what_kvm_lacks_is_named, 0, sizeof(lacks) / sizeof(lacks[0]));
 	tcase_add_test(tcase, a_step_that_fails_though_kvm_lacks_nothing_tells_its_own_error);
+	tcase_add_test(tcase, where_kvm_cannot_split_its_irqchip_the_full_one_serves);
 	tcase_add_test(tcase, a_restart_does_not_ask_for_cpuid_again);
 	tcase_add_test(tcase, more_cpus_than_kvm_allows_are_refused_with_their_number);
 	return suite;
