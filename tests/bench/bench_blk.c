@@ -36,7 +36,7 @@
 
 static struct {
 	const char *path;
-	bool write, direct;
+	bool write, direct, registered;
 	enum block_aio aio;
 	uint32_t bytes;
 	unsigned depth;
@@ -111,6 +111,12 @@ static void start_device(void)
 		doorbell_init(&bench.bell) || virtio_blk_init(&bench.blk, bench.block, "bench", 1) ||
 		virtio_mmio_init(&bench.mmio, &mmio))
 		fail("out of memory");
+	if (bench.registered) {
+		const struct iovec iov = {bench.mem.regions[0].hva, bench.mem.regions[0].size};
+
+		if (!bench.block->ops->use_memory || bench.block->ops->use_memory(bench.block, &iov, 1))
+			fail("memory cannot be registered");
+	}
 	put(VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_ACKNOWLEDGE);
 	put(VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER);
 	/* All that is offered. */
@@ -222,6 +228,8 @@ static void set(const char *key, const char *value)
 		bench.seconds = strtod(value, NULL);
 	else if (!strcmp(key, "direct"))
 		bench.direct = !strcmp(value, "1");
+	else if (!strcmp(key, "registered"))
+		bench.registered = !strcmp(value, "1");
 	else if (!strcmp(key, "aio"))
 		bench.aio = !strcmp(value, "threads") ? BLOCK_AIO_THREADS : BLOCK_AIO_URING;
 	else
@@ -232,7 +240,7 @@ int main(int argc, char **argv)
 {
 	if (argc < 2) {
 		fprintf(stderr,
-			"usage: bench-blk FILE [rw=read|write] [bs=BYTES] [depth=N] [seconds=S] [direct=0|1]"
+			"usage: bench-blk FILE [rw=read|write] [bs=BYTES] [depth=N] [seconds=S] [direct=0|1] [registered=0|1]"
 			" [aio=io_uring|threads]\n");
 		return EXIT_FAILURE;
 	}

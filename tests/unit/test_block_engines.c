@@ -219,6 +219,42 @@ START_TEST(a_disk_that_was_closed_is_free_at_once)
 }
 END_TEST
 
+/* Named memory, memory that is not, and both in one request; then other memory, and none. */
+START_TEST(memory_that_is_named_serves_as_well_as_any)
+{
+	static const unsigned halves[2] = {0, SIZE / 2};
+	int r = 0;
+
+	ck_assert_int_eq(open_disk(false, false), 0);
+	if (!block->ops->use_memory)
+		return; /* it makes no difference to this engine */
+	for (unsigned round = 0; round < 3; round++) {
+		/* The half in the middle, so that a request may reach into it and out of it. */
+		const struct iovec named = {buffer + SIZE / 4 + 4096 * round, SIZE / 2};
+		const struct iovec mixed[2] = {{buffer + 512, 512}, {buffer + SIZE / 2, 512}};
+
+		r = block->ops->use_memory(block, &named, round < 2);
+		if (r < 0)
+			break;
+		ck_assert_int_eq(strcmp(block->engine, "io_uring") == 0, round == 2);
+		for (unsigned i = 0; i < 2; i++) {
+			memset(buffer, 0xc0 + (int)(2 * round + i), SIZE);
+			ck_assert_int_eq(transfer(true, buffer + halves[i], 4096, 8192), 0);
+			ck_assert_int_eq(transfer(true, buffer, SIZE / 2, SIZE / 2), 0);
+			memset(buffer, 0, SIZE);
+			ck_assert_int_eq(transfer(false, buffer + SIZE / 2 - halves[i], 4096, 8192), 0);
+			ck_assert(all_bytes(
+				buffer + SIZE / 2 - halves[i], 4096, (uint8_t)(0xc0 + 2 * round + i)));
+			ck_assert_int_eq(transfer_segments(false, mixed, 2, SIZE / 2), 0);
+			ck_assert(all_bytes(buffer + 512, 512, (uint8_t)(0xc0 + 2 * round + i)));
+			ck_assert(all_bytes(buffer + SIZE / 2, 512, (uint8_t)(0xc0 + 2 * round + i)));
+		}
+	}
+	if (r < 0)
+		fprintf(stderr, "skipped: this process may not hold memory: %s\n", strerror(-r));
+}
+END_TEST
+
 /* The engine is what was asked for; without io_uring, threads. */
 START_TEST(the_engine_says_its_name)
 {
@@ -245,6 +281,7 @@ TCase *block_engine_tcase(bool threads)
 	tcase_add_test(tc, many_requests_are_under_way_side_by_side);
 	tcase_add_test(tc, who_does_not_wait_is_told_by_the_event_fd);
 	tcase_add_test(tc, a_disk_that_was_closed_is_free_at_once);
+	tcase_add_test(tc, memory_that_is_named_serves_as_well_as_any);
 	tcase_add_test(tc, the_engine_says_its_name);
 	return tc;
 }

@@ -12,6 +12,8 @@
 /* How many requests may be under way at once, from submit() to reap(). */
 #define BLOCK_REQUESTS_MAX 128
 
+#define BLOCK_MEMORY_MAX 4
+
 enum block_op {
 	BLOCK_READ,
 	BLOCK_WRITE,
@@ -44,13 +46,19 @@ struct block_ops {
 	void (*kick)(struct block_backend *block);
 	/* The next request that is done; NULL: none is. With `wait`, which kicks too: NULL only when none is under way. */
 	struct block_request *(*reap)(struct block_backend *block, bool wait);
+	/*
+	 * NULL where it makes no difference. Names memory that requests will point into, up to BLOCK_MEMORY_MAX pieces of it,
+	 * for the host to look up once in place of each time; it is held in memory until other memory, or none, is named.
+	 * With nothing under way. 0 or -errno, and then none is.
+	 */
+	int (*use_memory)(struct block_backend *block, const struct iovec *iov, unsigned count);
 	void (*close)(struct block_backend *block); /* releases and frees it; nothing is under way */
 };
 
-/* Embedded as the first thing in each kind of backend; constant once it is open. */
+/* Embedded as the first thing in each kind of backend; constant once it is open, but for engine. */
 struct block_backend {
 	const struct block_ops *ops;
-	const char *engine; /* how requests are carried out: "io_uring", "threads", "memory" */
+	const char *engine; /* how requests are carried out: "io_uring", "threads", ... */
 	int event_fd;       /* readable while reap() has something that kick() has not told of; -1: never */
 	uint64_t size;      /* bytes, a multiple of 512 and of logical_size */
 	uint32_t logical_size;  /* bytes: the smallest unit that can be read or written, 512 or more */

@@ -6,9 +6,24 @@
 #include <stdlib.h>
 
 #include "backend/block_file_io.h"
+#include "util/bytes.h"
+
+/* What the kernel takes for one buffer, and how many it takes. */
+#define PIECE      GIB(1)
+#define PIECES_MAX 1024
+
+#define NOT_REGISTERED -1
+
+/* Memory that is registered with the ring, in pieces. */
+struct registered {
+	uint64_t start, len;
+	unsigned first; /* the index of its first piece */
+};
 
 struct block_uring {
 	struct io_uring ring;
+	struct registered memory[BLOCK_MEMORY_MAX];
+	unsigned memory_count;
 	unsigned under_way;     /* in the ring, on either side */
 	struct block_list done; /* carried out without the ring, and not yet reaped */
 };
@@ -30,13 +45,35 @@ static bool ring_takes(const struct block_file *file, const struct block_request
 	return false;
 }
 
+/* The index of the registered piece that holds all of it, or NOT_REGISTERED. */
+static int registered_index(const struct block_uring *uring, const struct iovec *iov)
+{
+	for (unsigned i = 0; i < uring->memory_count; i++) {
+		const struct registered *memory = &uring->memory[i];
+		uint64_t offset = (uintptr_t)iov->iov_base - memory->start;
+
+		if (range_inside((uintptr_t)iov->iov_base, iov->iov_len, memory->start, memory->len) &&
+			offset % PIECE + iov->iov_len <= PIECE)
+			return (int)(memory->first + offset / PIECE);
+	}
+	return NOT_REGISTERED;
+}
+
 /* The registered file has index 0. */
-static void prepare(struct io_uring_sqe *sqe, const struct block_request *request)
+static void prepare(
+	const struct block_uring *uring, struct io_uring_sqe *sqe, const struct block_request *request)
 {
 	const struct iovec *iov = request->iov;
 	bool one = request->count == 1; /* needs no vector that the kernel would have to fetch */
+	int index = one ? registered_index(uring, iov) : NOT_REGISTERED;
 
-	if (request->op == BLOCK_READ && one)
+	if (request->op == BLOCK_READ && index != NOT_REGISTERED)
+		io_uring_prep_read_fixed(
+			sqe, 0, iov->iov_base, (unsigned)iov->iov_len, request->offset, index);
+	else if (request->op == BLOCK_WRITE && index != NOT_REGISTERED)
+		io_uring_prep_write_fixed(
+			sqe, 0, iov->iov_base, (unsigned)iov->iov_len, request->offset, index);
+	else if (request->op == BLOCK_READ && one)
 		io_uring_prep_read(sqe, 0, iov->iov_base, (unsigned)iov->iov_len, request->offset);
 	else if (request->op == BLOCK_READ)
 		io_uring_prep_readv(sqe, 0, iov, request->count, request->offset);
@@ -62,7 +99,7 @@ static void uring_submit(struct block_backend *block, struct block_request *requ
 		block_list_add(&uring->done, request);
 		return;
 	}
-	prepare(sqe, request);
+	prepare(uring, sqe, request);
 	io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
 	io_uring_sqe_set_data(sqe, request);
 	uring->under_way++;
@@ -126,6 +163,43 @@ static struct block_request *uring_reap(struct block_backend *block, bool wait)
 	return request;
 }
 
+static int uring_use_memory(struct block_backend *block, const struct iovec *iov, unsigned count)
+{
+	struct block_uring *uring = block_file_of(block)->uring;
+	struct iovec *pieces;
+	unsigned piece_count = 0;
+	int r = 0;
+
+	if (uring->memory_count)
+		io_uring_unregister_buffers(&uring->ring);
+	uring->memory_count = 0;
+	block->engine = "io_uring";
+	if (!count)
+		return 0;
+	pieces = calloc(PIECES_MAX, sizeof(pieces[0]));
+	if (!pieces)
+		return -ENOMEM;
+	for (unsigned i = 0; i < count && r == 0; i++) {
+		uring->memory[i] =
+			(struct registered){(uintptr_t)iov[i].iov_base, iov[i].iov_len, piece_count};
+		for (uint64_t at = 0; at < iov[i].iov_len && r == 0; at += PIECE) {
+			if (piece_count == PIECES_MAX)
+				r = -E2BIG;
+			else
+				pieces[piece_count++] = (struct iovec){
+					(uint8_t *)iov[i].iov_base + at, MIN(PIECE, iov[i].iov_len - at)};
+		}
+	}
+	if (r == 0)
+		r = io_uring_register_buffers(&uring->ring, pieces, piece_count);
+	if (r == 0) {
+		uring->memory_count = count;
+		block->engine = "io_uring, memory registered";
+	}
+	free(pieces);
+	return r;
+}
+
 static void uring_close(struct block_backend *block)
 {
 	struct block_file *file = block_file_of(block);
@@ -141,6 +215,7 @@ static const struct block_ops uring_ops = {
 	.submit = uring_submit,
 	.kick = uring_kick,
 	.reap = uring_reap,
+	.use_memory = uring_use_memory,
 	.close = uring_close,
 };
 

@@ -115,3 +115,15 @@ void options_print(const struct option_row *rows)
 		print_row(rows->name, rows->letter, rows->argument, rows->help);
 	print_row("help", 'h', NULL, "print this text");
 }
+
+int option_bad_value(struct error *error, const char *option, const char *value, const char *want)
+{
+	return error_set(error, ERROR_USAGE, -EINVAL, "%s '%s': %s", option, value, want);
+}
+
+const char *option_value_of(const char *field, const char *key)
+{
+	size_t len = strlen(key);
+
+	return !strncmp(field, key, len) && field[len] == '=' ? field + len + 1 : NULL;
+}

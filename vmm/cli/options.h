@@ -31,3 +31,9 @@ int options_parse(const struct option_row *rows, int argc, char **argv, void *ta
 
 /* Prints the table as the body of a help text to stdout. */
 void options_print(const struct option_row *rows);
+
+/* "OPTION 'VALUE': what it wants", a usage error: -EINVAL. */
+int option_bad_value(struct error *error, const char *option, const char *value, const char *want);
+
+/* What stands behind "KEY=" in a field that begins so; else NULL. */
+const char *option_value_of(const char *field, const char *key);

@@ -4,22 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/disk_options.h"
 #include "cli/limits.h"
 #include "util/bytes.h"
 #include "util/size.h"
 #include "util/trace.h"
-
-static int bad_value(struct error *error, const char *option, const char *value, const char *want)
-{
-	return error_set(error, ERROR_USAGE, -EINVAL, "%s '%s': %s", option, value, want);
-}
 
 static int set_memory(void *target, const char *value, struct error *error)
 {
 	struct run_options *options = target;
 
 	if (size_parse(value, &options->config.memory))
-		return bad_value(error, "-m", value, "not a size, such as 512M or 2G");
+		return option_bad_value(error, "-m", value, "not a size, such as 512M or 2G");
 	return 0;
 }
 
@@ -29,7 +25,7 @@ static int set_cpus(void *target, const char *value, struct error *error)
 	uint64_t cpus;
 
 	if (number_parse(value, 1, LODGE_CPUS_MAX, &cpus))
-		return bad_value(error, "-c", value, "a guest can have 1 to 64 CPUs");
+		return option_bad_value(error, "-c", value, "a guest can have 1 to 64 CPUs");
 	options->config.cpus = (unsigned)cpus;
 	return 0;
 }
@@ -52,7 +48,7 @@ static int set_format(void *target, const char *value, struct error *error)
 	else if (!strcmp(value, "auto"))
 		options->config.format = LODGE_FORMAT_AUTO;
 	else
-		return bad_value(error, "--format", value, "not one of auto, flat");
+		return option_bad_value(error, "--format", value, "not one of auto, flat");
 	return 0;
 }
 
@@ -62,95 +58,6 @@ static int set_initrd(void *target, const char *value, struct error *error)
 
 	(void)error;
 	options->config.initrd = value;
-	return 0;
-}
-
-/*
- * Takes the next field of a comma-separated list; a comma that belongs to it is written twice. *text moves
- * behind it and becomes NULL at the end. The result is the caller's to free; NULL: no memory.
- */
-static char *next_field(const char **text)
-{
-	const char *from = *text;
-	char *field = malloc(strlen(from) + 1), *to = field;
-
-	if (!field)
-		return NULL;
-	for (;;) {
-		if (!*from) {
-			*text = NULL;
-			break;
-		}
-		if (*from == ',' && from[1] != ',') {
-			*text = from + 1;
-			break;
-		}
-		from += *from == ',';
-		*to++ = *from++;
-	}
-	*to = '\0';
-	return field;
-}
-
-static const char *value_of(const char *field, const char *key)
-{
-	size_t len = strlen(key);
-
-	return !strncmp(field, key, len) && field[len] == '=' ? field + len + 1 : NULL;
-}
-
-/* Keeps what points into field, or frees it. */
-static int set_disk_field(
-	struct run_options *options, struct lodge_disk *disk, char *field, struct error *error)
-{
-	const char *path = value_of(field, "path"), *serial = value_of(field, "serial");
-	int err = 0;
-
-	if (path || serial) {
-		if (path)
-			disk->path = path;
-		else
-			disk->serial = serial;
-		if (options->owned_count < ARRAY_SIZE(options->owned)) {
-			options->owned[options->owned_count++] = field;
-			return 0;
-		}
-		err = bad_value(error, "--disk", field, "too many paths and serials");
-	} else if (!strcmp(field, "ro")) {
-		disk->read_only = true;
-	} else if (!strcmp(field, "direct")) {
-		disk->direct = true;
-	} else if (!strcmp(field, "aio=io_uring")) {
-		disk->aio = LODGE_AIO_IO_URING;
-	} else if (!strcmp(field, "aio=threads")) {
-		disk->aio = LODGE_AIO_THREADS;
-	} else {
-		err = bad_value(error, "--disk", field,
-			"not one of path=FILE, ro, serial=TEXT, direct, aio=io_uring, aio=threads");
-	}
-	free(field);
-	return err;
-}
-
-static int set_disk(void *target, const char *value, struct error *error)
-{
-	struct run_options *options = target;
-	struct lodge_disk *disk = &options->disks[options->disk_count];
-	const char *text = value;
-
-	if (options->disk_count == LODGE_DISKS_MAX)
-		return bad_value(error, "--disk", value, "there can be 8 disks at most");
-	while (text) {
-		char *field = next_field(&text);
-		int err = field ? set_disk_field(options, disk, field, error)
-		                : error_set(error, ERROR_VMM, -ENOMEM, "--disk: out of memory");
-
-		if (err)
-			return err;
-	}
-	if (!disk->path || !*disk->path)
-		return bad_value(error, "--disk", value, "no path=FILE in it");
-	options->disk_count++;
 	return 0;
 }
 
@@ -170,38 +77,15 @@ static int parse_console(const char *value, struct console_option *ret_console, 
 	unsigned i;
 
 	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
-		const char *path = value_of(value, kinds[i].name);
+		const char *path = option_value_of(value, kinds[i].name);
 
 		if (kinds[i].has_path ? path && *path : !strcmp(value, kinds[i].name)) {
 			*ret_console = (struct console_option){.where = kinds[i].where, .path = path};
 			return 0;
 		}
 	}
-	return bad_value(error, "--console", value, "not one of stdio, none, pty, file=FILE, socket=PATH");
-}
-
-/* Parts that are not named stay as an earlier option left them. */
-static int set_disk_rate(void *target, const char *value, struct error *error)
-{
-	struct run_options *options = target;
-	struct disk_rate rate;
-	bool none;
-	unsigned i;
-	int err = disk_rate_parse("--disk-rate", value, &rate, error);
-
-	if (err)
-		return err;
-	none = !rate.rate.bytes_per_s && !rate.rate.requests_per_s;
-	for (i = rate.first; i < rate.first + rate.count; i++) {
-		struct lodge_disk_rate *to = &options->rates[i];
-
-		if (rate.rate.bytes_per_s || none)
-			to->bytes_per_s = rate.rate.bytes_per_s;
-		if (rate.rate.requests_per_s || none)
-			to->requests_per_s = rate.rate.requests_per_s;
-	}
-	options->rated_disks = MAX(options->rated_disks, rate.first + 1);
-	return 0;
+	return option_bad_value(
+		error, "--console", value, "not one of stdio, none, pty, file=FILE, socket=PATH");
 }
 
 static int set_cpu_share(void *target, const char *value, struct error *error)
@@ -243,14 +127,14 @@ static int set_console(void *target, const char *value, struct error *error)
 	if (err)
 		return err;
 	if (options->console_count == CONSOLE_OPTIONS_MAX)
-		return bad_value(error, "--console", value, "there can be 8 consoles at most");
+		return option_bad_value(error, "--console", value, "there can be 8 consoles at most");
 	for (i = 0; i < options->console_count; i++) {
 		enum console_where other = options->consoles[i].where;
 
 		if (console.where == CONSOLE_NONE || other == CONSOLE_NONE)
-			return bad_value(error, "--console", value, "none goes with no other console");
+			return option_bad_value(error, "--console", value, "none goes with no other console");
 		if (console.where == CONSOLE_STDIO && other == CONSOLE_STDIO)
-			return bad_value(error, "--console", value, "given twice");
+			return option_bad_value(error, "--console", value, "given twice");
 	}
 	options->consoles[options->console_count++] = console;
 	return 0;
@@ -287,7 +171,8 @@ static int set_timeout(void *target, const char *value, struct error *error)
 	struct run_options *options = target;
 
 	if (seconds_parse(value, &options->config.timeout_ms) || !options->config.timeout_ms)
-		return bad_value(error, "--timeout", value, "not a time in seconds, such as 30 or 0.5");
+		return option_bad_value(
+			error, "--timeout", value, "not a time in seconds, such as 30 or 0.5");
 	return 0;
 }
 
@@ -297,7 +182,7 @@ static int set_on_reset(void *target, const char *value, struct error *error)
 
 	options->config.restart = !strcmp(value, "restart");
 	if (!options->config.restart && strcmp(value, "exit") != 0)
-		return bad_value(error, "--on-reset", value, "not one of exit, restart");
+		return option_bad_value(error, "--on-reset", value, "not one of exit, restart");
 	return 0;
 }
 
@@ -307,7 +192,7 @@ static int set_debug_exit(void *target, const char *value, struct error *error)
 
 	options->config.qemu_debug_exit = !strcmp(value, "qemu");
 	if (!options->config.qemu_debug_exit && strcmp(value, "lodge") != 0)
-		return bad_value(error, "--debug-exit", value, "not one of lodge, qemu");
+		return option_bad_value(error, "--debug-exit", value, "not one of lodge, qemu");
 	return 0;
 }
 
@@ -316,7 +201,7 @@ static int set_device(void *target, const char *value, struct error *error)
 	struct run_options *options = target;
 
 	if (strcmp(value, "pc-testdev") != 0)
-		return bad_value(error, "--device", value, "not one of pc-testdev");
+		return option_bad_value(error, "--device", value, "not one of pc-testdev");
 	options->config.pc_testdev = true;
 	return 0;
 }
@@ -343,7 +228,7 @@ static int set_irqchip(void *target, const char *value, struct error *error)
 			return 0;
 		}
 	}
-	return bad_value(error, "--irqchip", value, "not one of auto, full, split");
+	return option_bad_value(error, "--irqchip", value, "not one of auto, full, split");
 }
 
 static int set_no_acpi(void *target, const char *value, struct error *error)
@@ -375,7 +260,8 @@ static int set_trace(void *target, const char *value, struct error *error)
 	struct run_options *options = target;
 
 	if (trace_parse(value, &options->config.trace))
-		return bad_value(error, "--trace", value, "not a list of pio, mmio, irq, virtio, exit, all");
+		return option_bad_value(
+			error, "--trace", value, "not a list of pio, mmio, irq, virtio, exit, all");
 	return 0;
 }
 
@@ -410,11 +296,11 @@ const struct option_row run_option_rows[] = {
 		"ro: read-only; direct: past the host's page cache; ENGINE: who\n"
 		"does the work, io_uring (default, where the host has it) or threads;\n"
 		"a comma in FILE is written twice",
-		set_disk},
+		disk_option_set},
 	{"disk-rate", 0, "[DISK:]bytes=SIZE[,requests=N]",
 		"what the disks, or only disk DISK (0, 1...), may do a second:\n"
 		"bytes read and written, requests; either may be missing",
-		set_disk_rate},
+		disk_rate_option_set},
 	{"cpu-share", 0, "N",
 		"share of CPUs that others want too, 1 to 10000; 100 is everybody's;\n"
 		"this and the next two are limits by cgroup v2",

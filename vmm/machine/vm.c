@@ -76,6 +76,22 @@ static int add_memory(struct lodge_vm *vm, uint64_t gpa, uint64_t size)
 	                            : guest_memory_add(&vm->mem, gpa, size);
 }
 
+/* Names guest memory to the disks, or none any more. One that cannot make use of it does without. */
+static void name_memory(struct lodge_vm *vm, unsigned count)
+{
+	struct iovec iov[GUEST_REGIONS_MAX];
+	unsigned i;
+
+	for (i = 0; i < count; i++)
+		iov[i] = (struct iovec){vm->mem.regions[i].hva, vm->mem.regions[i].size};
+	for (i = 0; i < vm->config.disk_count; i++) {
+		struct block_backend *block = vm->disks[i].block;
+
+		if (block && block->ops->use_memory)
+			block->ops->use_memory(block, iov, count);
+	}
+}
+
 static int init_memory(struct lodge_vm *vm, struct error *error)
 {
 	uint64_t size = vm->config.memory, low = MIN(size, HOLE_BASE);
@@ -108,6 +124,9 @@ static int init_memory(struct lodge_vm *vm, struct error *error)
 		return error_set(
 			error, ERROR_HOST, err, "memory of %s: cannot be had: %s", text, strerror(-err));
 	}
+	/* All of it is in the host's memory, and stays there: so nothing is lost by holding it. */
+	if (vm->config.hugepages)
+		name_memory(vm, vm->mem.count);
 	return 0;
 }
 
@@ -363,6 +382,8 @@ static void machine_fini(struct lodge_vm *vm)
 	vm->vcpu_count = 0;
 	kvm_vm_fini(&vm->kvm);
 	lines_fini(vm);
+	if (vm->config.hugepages)
+		name_memory(vm, 0);
 	guest_memory_fini(&vm->mem);
 }
 
