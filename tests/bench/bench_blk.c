@@ -36,7 +36,7 @@
 
 static struct {
 	const char *path;
-	bool write, direct, registered;
+	bool write, direct, registered, poll;
 	enum block_aio aio;
 	uint32_t bytes;
 	unsigned depth;
@@ -208,7 +208,7 @@ static double run(void)
 		virtio_mmio_serve(&bench.mmio);
 		answers = take_answers();
 		count += answers;
-		if (!answers) {
+		if (!answers && !bench.poll) {
 			bench.waits++;
 			poll(&fd, 1, 1000);
 		}
@@ -228,6 +228,8 @@ static void set(const char *key, const char *value)
 		bench.seconds = strtod(value, NULL);
 	else if (!strcmp(key, "direct"))
 		bench.direct = !strcmp(value, "1");
+	else if (!strcmp(key, "poll"))
+		bench.poll = !strcmp(value, "1");
 	else if (!strcmp(key, "registered"))
 		bench.registered = !strcmp(value, "1");
 	else if (!strcmp(key, "aio"))
@@ -240,7 +242,7 @@ int main(int argc, char **argv)
 {
 	if (argc < 2) {
 		fprintf(stderr,
-			"usage: bench-blk FILE [rw=read|write] [bs=BYTES] [depth=N] [seconds=S] [direct=0|1] [registered=0|1]"
+			"usage: bench-blk FILE [rw=read|write] [bs=BYTES] [depth=N] [seconds=S] [direct=0|1] [registered=0|1] [poll=0|1]"
 			" [aio=io_uring|threads]\n");
 		return EXIT_FAILURE;
 	}

@@ -247,6 +247,50 @@ START_TEST(a_reset_drops_what_waits_and_not_the_debt)
 }
 END_TEST
 
+/* A backend that tells nobody when it is done, and is done when it was asked often enough. */
+static struct {
+	struct block_backend block;
+	struct block_request *request;
+	unsigned asked;
+} silent;
+
+static void silent_submit(struct block_backend *block, struct block_request *request)
+{
+	(void)block;
+	request->result = 0;
+	silent.request = request;
+}
+
+static void silent_kick(struct block_backend *block)
+{
+	(void)block;
+}
+
+static struct block_request *silent_reap(struct block_backend *block, bool wait)
+{
+	struct block_request *request = silent.request;
+
+	(void)block;
+	if (!request || (!wait && silent.asked++ < 20))
+		return NULL;
+	silent.request = NULL;
+	return request;
+}
+
+static const struct block_ops silent_ops = {silent_submit, silent_kick, silent_reap, NULL, NULL};
+
+START_TEST(the_answers_of_a_disk_that_is_polled_are_looked_for)
+{
+	silent.block = *vm->disks[0].block;
+	silent.block.ops = &silent_ops;
+	vm->board.slots[0].blk.block = &silent.block;
+	vm->io.slots[0].poll = true;
+	offer_reads(0, 1);
+	expect_served(0, 1);
+	ck_assert_uint_ge(silent.asked, 20);
+}
+END_TEST
+
 START_TEST(a_disk_that_is_not_there_has_no_rate)
 {
 	const struct lodge_disk_rate rate = {1, 1};
@@ -273,6 +317,7 @@ Suite *io_thread_suite(void)
 	tcase_add_test(tcase, a_rate_that_is_lifted_lets_them_go_at_once);
 	tcase_add_test(tcase, a_rate_that_is_raised_lets_them_go_as_it_says);
 	tcase_add_test(tcase, a_reset_drops_what_waits_and_not_the_debt);
+	tcase_add_test(tcase, the_answers_of_a_disk_that_is_polled_are_looked_for);
 	tcase_add_test(tcase, a_disk_that_is_not_there_has_no_rate);
 	return suite;
 }

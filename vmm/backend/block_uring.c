@@ -221,8 +221,11 @@ static const struct block_ops uring_ops = {
 
 int block_uring_start(struct block_file *file)
 {
-	/* Completions need not interrupt whoever submitted: it looks for them by itself, or sleeps (Linux 5.19). */
-	struct io_uring_params params = {.flags = IORING_SETUP_COOP_TASKRUN};
+	/*
+	 * Linux 5.19: completions need not interrupt whoever submitted, who sleeps or looks for them by himself; the flag
+	 * tells him that one waits for the kernel to be entered.
+	 */
+	struct io_uring_params params = {.flags = IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG};
 	struct block_uring *uring = calloc(1, sizeof(*uring));
 	int r;
 

@@ -6,14 +6,22 @@
 #include "machine/vm.h"
 #include "util/clock.h"
 
+/* For so long one disk is looked at before the others, and who closes the gate, have a turn. */
+#define POLL_NS 200000
+
 static void serve(struct io_slot *io)
 {
-	uint64_t not_before = virtio_mmio_serve(&io->slot->mmio), now;
+	uint64_t not_before = virtio_mmio_serve(&io->slot->mmio), now = clock_ns(), start = now;
 
+	/* An answer that is waited for in sleep comes later by a wake-up. It may still come so, after the turn. */
+	while (io->poll && atomic_load_explicit(&io->slot->blk.under_way, memory_order_relaxed) &&
+		now - start < POLL_NS) {
+		not_before = virtio_mmio_serve(&io->slot->mmio);
+		now = clock_ns();
+	}
 	if (!not_before)
 		return;
 	/* Other slots are served meanwhile. Whoever rings before that time just has the timer set anew. */
-	now = clock_ns();
 	event_timer_arm(&io->retry, not_before > now ? not_before - now : 1);
 }
 
@@ -72,7 +80,12 @@ static int init_slot(struct lodge_vm *vm, unsigned index)
 	struct io_slot *io = &vm->io.slots[index];
 	int done_fd = vm->disks[index].block->event_fd, err;
 
-	*io = (struct io_slot){.slot = &vm->board.slots[index], .index = index, .trace = &vm->trace};
+	*io = (struct io_slot){
+		.slot = &vm->board.slots[index],
+		.index = index,
+		.poll = vm->disks[index].poll,
+		.trace = &vm->trace,
+	};
 	io->doorbell = (struct event_source){.fd = io->slot->doorbell.fd, .ready = doorbell_rung, .ctx = io};
 	io->done = (struct event_source){.fd = done_fd, .ready = requests_done, .ctx = io};
 	/* By its edges: each ring is one, and none has to be taken back by a system call. */

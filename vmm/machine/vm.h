@@ -74,6 +74,7 @@ struct io_slot {
 	struct event_source done; /* the disk has answers */
 	struct event_timer retry; /* when a request that waits for the disk's rate may go */
 	unsigned index;
+	bool poll;
 	const struct trace *trace;
 };
 
