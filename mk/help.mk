@@ -9,6 +9,9 @@ Usage: make [TARGET]... [VARIABLE=VALUE]...
   check-vm           whole virtual machines; needs /dev/kvm
   check-linux        stock Linux kernels, and check-vm, on a kvm_amd that QEMU emulates; needs no /dev/kvm
   check-linux-smoke  the quickest of these
+  check-fuzz         what fuzzing has found so far, with ASan and UBSan; a part of check
+  fuzz               libFuzzer on all that a guest, an image or a client controls: FUZZ_SECONDS=60 a target, FUZZ=NAME,...
+  fuzz-seeds         the loader's first inputs, anew
   bench              lodge beside a bare VMM, QEMU and fio: start, exits, console, memory, disk; scripts/bench --help
   bench-linux        in the svm lane: how soon Linux is up, and its disk, beside QEMU (and kvmtool: LKVM=path)
   lint               compilers' warnings, cppcheck, shellcheck, clang-format, our own rules

@@ -1,0 +1,207 @@
+/*
+ * The whole board: every chip behind its port or address, entered through the buses by accesses of any width, with a
+ * console that takes and says what it likes, and a power button.
+ */
+#include "fuzz.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "machine/board.h"
+#include "mock_disk.h"
+#include "util/clock.h"
+#include "x86/layout.h"
+
+#define STEPS_MAX 1024
+#define DISKS     2
+#define EPOCH     UINT64_C(1700000000)
+
+static struct {
+	struct fuzz_input input;
+	struct board board;
+	struct mock_disk disks[DISKS];
+	struct board_disk slots[DISKS];
+	struct character_source console;
+	size_t room;      /* what the console takes before it stalls */
+	unsigned chatter; /* bytes that the console sends as soon as it may */
+	bool levels[IOAPIC_PINS];
+	const struct hw_device *device; /* the one that is looked at */
+} rig;
+
+static void set_level(void *ctx, bool level)
+{
+	*(bool *)ctx = level;
+}
+
+static struct irq_line get_line(void *ctx, unsigned pin)
+{
+	(void)ctx;
+	FUZZ_CHECK(pin < IOAPIC_PINS);
+	return (struct irq_line){.set = set_level, .ctx = &rig.levels[pin]};
+}
+
+static void request_power(void *ctx, enum power_event event, uint32_t code)
+{
+	(void)ctx;
+	FUZZ_CHECK(event <= POWER_PANIC && (event == POWER_EXIT || code == 0));
+}
+
+static size_t console_write(void *ctx, const uint8_t *bytes, size_t len)
+{
+	size_t count = MIN(len, rig.room);
+	volatile uint8_t byte;
+
+	(void)ctx;
+	FUZZ_CHECK(len > 0);
+	for (size_t i = 0; i < len; i++)
+		byte = bytes[i];
+	(void)byte;
+	rig.room -= count;
+	return count;
+}
+
+static void console_send(unsigned len)
+{
+	static const uint8_t text[256] = "console";
+	size_t taken = rig.console.input(rig.console.ctx, text, len);
+
+	FUZZ_CHECK(taken <= len);
+}
+
+static void console_want_input(void *ctx)
+{
+	unsigned len = rig.chatter;
+
+	(void)ctx;
+	rig.chatter = 0;
+	if (len)
+		console_send(len);
+}
+
+/* Mostly at the device that was chosen last; else at any other's edge, or anywhere. */
+static uint64_t choose_address(uint8_t kind, enum hw_space *ret_space)
+{
+	struct fuzz_input *input = &rig.input;
+
+	if ((kind & 0x70) == 0x70)
+		rig.device = &rig.board.devices[fuzz_below(input, rig.board.device_count)];
+	*ret_space = rig.device->space == HW_MMIO ? HW_MMIO : HW_PIO;
+	switch (kind & 0x60) {
+	case 0x00:
+	case 0x20:
+		return rig.device->base + (rig.device->size ? fuzz_below(input, rig.device->size) : 0);
+	case 0x40:
+		return rig.device->base + (uint64_t)(int8_t)fuzz_byte(input);
+	default:
+		if (kind & 0x10)
+			return rig.device->base;
+		return fuzz_number(input);
+	}
+}
+
+static const struct bus_range *range_at(const struct bus *bus, uint64_t addr)
+{
+	for (unsigned i = 0; i < bus->count; i++)
+		if (range_inside(addr, 1, bus->ranges[i].base, bus->ranges[i].size))
+			return &bus->ranges[i];
+	return NULL;
+}
+
+/* The rules of bus.h, beside what the device makes of it. */
+static void access_bus(uint8_t kind, bool write)
+{
+	static const unsigned sizes[] = {1, 1, 1, 2, 4, 8, 3, 7};
+	unsigned size = sizes[fuzz_byte(&rig.input) % ARRAY_SIZE(sizes)];
+	enum hw_space space;
+	uint64_t addr = choose_address(kind, &space), value = 0;
+	const struct bus *bus = space == HW_MMIO ? &rig.board.mmio : &rig.board.pio;
+	const struct bus_range *range = range_at(bus, addr);
+	int r;
+
+	if (write) {
+		value = kind & 0x80 ? fuzz_number(&rig.input) : fuzz_byte(&rig.input);
+		r = bus_write(bus, addr, size, value);
+	} else {
+		r = bus_read(bus, addr, size, &value);
+		FUZZ_CHECK(value <= all_ones(size));
+		if (!range || !range_inside(addr, size, range->base, range->size) || size == 3 || size == 7)
+			FUZZ_CHECK(value == all_ones(size));
+	}
+	FUZZ_CHECK(range ? r >= 0 && &bus->ranges[r] == range : r == -ENXIO);
+}
+
+static void step(void)
+{
+	struct fuzz_input *input = &rig.input;
+	uint8_t kind = fuzz_byte(input);
+
+	switch (kind & 15) {
+	default:
+		access_bus(kind, kind & 1);
+		break;
+	case 8:
+		console_send(fuzz_byte(input));
+		break;
+	case 9:
+		rig.room = fuzz_byte(input);
+		rig.console.drained(rig.console.ctx);
+		break;
+	case 10:
+		rig.chatter = fuzz_byte(input);
+		break;
+	case 11:
+		board_press_power(&rig.board);
+		break;
+	case 12:
+		fuzz_clock_set(fuzz_clock() + fuzz_bytes(input, kind >> 5));
+		break;
+	case 13: /* the host's clock is set, forth and back */
+		fuzz_clock_set(fuzz_bytes(input, 5) * NS_PER_S);
+		break;
+	case 14:
+		for (unsigned i = 0; i < DISKS; i++)
+			virtio_mmio_serve(&rig.board.slots[i].mmio);
+		break;
+	}
+}
+
+static void set_up(void)
+{
+	uint8_t kind = fuzz_byte(&rig.input);
+	struct board_config config = {
+		.mem = fuzz_memory(),
+		.power = {.request = request_power},
+		.console = {.write = console_write, .want_input = console_want_input},
+		.irq = get_line,
+		.irq_level = get_line,
+		.disks = rig.slots,
+		.disk_count = DISKS,
+		.cpus = 1u << (kind & 7),
+		.qemu_debug_exit = kind & 8,
+		.pc_testdev = !(kind & 16),
+	};
+
+	fuzz_clock_set(EPOCH * NS_PER_S);
+	for (unsigned i = 0; i < DISKS; i++) {
+		rig.disks[i].block = (struct block_backend){
+			.ops = &mock_disk_ops, .size = 64 * 512, .logical_size = 512, .physical_size = 512};
+		rig.slots[i] = (struct board_disk){.block = &rig.disks[i].block, .serial = "fuzz"};
+	}
+	FUZZ_CHECK(!board_init(&rig.board, &config));
+	FUZZ_CHECK(!fwcfg_add_file(&rig.board.fwcfg, "opt/fuzz", "some bytes", 10));
+	rig.console = uart16550_source(&rig.board.com1);
+	rig.device = &rig.board.devices[0];
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	memset(&rig, 0, sizeof(rig));
+	rig.input = (struct fuzz_input){.at = data, .left = size};
+	set_up();
+	for (unsigned i = 0; i < STEPS_MAX && rig.input.left; i++)
+		step();
+	for (unsigned i = 0; i < DISKS; i++)
+		virtio_mmio_drain(&rig.board.slots[i].mmio);
+	board_fini(&rig.board);
+	return 0;
+}

@@ -1,0 +1,116 @@
+/*
+ * The other end of the control socket: the input is what a guest's process says, in pieces, to a client that makes lines
+ * of it, and to `lodge top`, which shows what is in them.
+ */
+#include "fuzz.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "cli/top_table.h"
+#include "control/runtime_dir.h"
+#include "lodge_control.h"
+#include "util/bytes.h"
+
+/* The client's socket is one of a pair: there is no runtime directory, and nobody listens. */
+static int pair[2];
+
+int __wrap_runtime_look(const char *name, struct error *error);
+int __wrap_runtime_look(const char *name, struct error *error)
+{
+	(void)name;
+	(void)error;
+	return 0;
+}
+
+int __wrap_runtime_path(const char *name, const char *file, char path[RUNTIME_PATH_MAX], struct error *error);
+int __wrap_runtime_path(const char *name, const char *file, char path[RUNTIME_PATH_MAX], struct error *error)
+{
+	(void)name;
+	(void)file;
+	(void)path;
+	(void)error;
+	return 0;
+}
+
+int __wrap_connect(int fd, const struct sockaddr *address, socklen_t len);
+int __wrap_connect(int fd, const struct sockaddr *address, socklen_t len)
+{
+	(void)address;
+	(void)len;
+	FUZZ_CHECK(dup3(pair[1], fd, O_CLOEXEC) == fd);
+	return close(pair[1]);
+}
+
+/* What `lodge top` makes of a reply: it fits its lines, whatever the numbers are. */
+static void show(struct top_guest guests[2], const char *line)
+{
+	json_t *reply = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
+	char text[TOP_LINE_MAX];
+	unsigned width;
+
+	if (!reply)
+		return;
+	top_guest_update(&guests[0], json_object_get(reply, "result"));
+	FUZZ_CHECK(memchr(guests[0].state, '\0', sizeof(guests[0].state)));
+	top_sort(guests, 2, TOP_BY_CPU);
+	top_sort(guests, 2, TOP_BY_MEMORY);
+	top_sort(guests, 2, TOP_BY_DISK);
+	width = top_name_width(guests, 2, 80);
+	top_print_sum(guests, 2, text);
+	FUZZ_CHECK(memchr(text, '\0', sizeof(text)));
+	top_print_guest(&guests[0], width, text);
+	FUZZ_CHECK(memchr(text, '\0', sizeof(text)));
+	json_decref(reply);
+}
+
+/* Takes the lines that are there; they are the text's, in order. */
+static const char *take_lines(struct lodge_client *client, const char *text, struct top_guest *guests)
+{
+	struct lodge_error error;
+	const char *line;
+	int err;
+
+	while (!(err = lodge_client_receive(client, 0, &line, &error))) {
+		size_t len = strlen(line);
+
+		FUZZ_CHECK(!strchr(line, '\n') && !memcmp(line, text, len));
+		show(guests, line);
+		text = (const char *)memchr(text, '\n', LODGE_LINE_MAX) + 1;
+	}
+	FUZZ_CHECK(err == -ETIMEDOUT || err == -ECONNRESET);
+	FUZZ_CHECK(*error.text && error.status);
+	return text;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct top_guest guests[2] = {{.name = "fuzz"}, {.name = "other"}};
+	struct fuzz_input input = {.at = data, .left = size};
+	struct lodge_client *client;
+	unsigned piece = fuzz_byte(&input) * 16u + 1;
+	const char *text = (const char *)input.at;
+
+	/* The socket must hold it all, for nobody reads meanwhile. */
+	if (size > KIB(16) || !input.left)
+		return 0;
+	json_object_seed(1);
+	FUZZ_CHECK(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+	FUZZ_CHECK(!lodge_client_new("fuzz", &client, NULL));
+	while (input.left) {
+		size_t len = MIN(piece, input.left);
+
+		FUZZ_CHECK(send(pair[0], input.at, len, MSG_NOSIGNAL) == (ssize_t)len);
+		input.at += len;
+		input.left -= len;
+		text = take_lines(client, text, guests);
+	}
+	close(pair[0]);
+	take_lines(client, text, guests);
+	lodge_client_free(client);
+	return 0;
+}
