@@ -150,7 +150,7 @@ gpa_t fuzz_gpa(struct fuzz_input *input)
 	uint8_t kind = fuzz_byte(input);
 
 	if (kind < 0xc0) /* somewhere in the two small regions; a multiple of 16 as often as not */
-		return fuzz_bytes(input, 2) % FUZZ_HOLE & (kind & 1 ? ~(gpa_t)15 : ~(gpa_t)0);
+		return fuzz_below(input, FUZZ_HOLE) & (kind & 1 ? ~(gpa_t)15 : ~(gpa_t)0);
 	if (kind < 0xe0)
 		return edges[kind % ARRAY_SIZE(edges)] + (gpa_t)(int8_t)fuzz_byte(input);
 	if (kind < 0xf0)

@@ -134,6 +134,8 @@ static void step(void)
 {
 	struct fuzz_input *input = &rig.input;
 	uint8_t kind = fuzz_byte(input);
+	struct fuzz_input before;
+	unsigned again;
 
 	switch (kind & 15) {
 	default:
@@ -158,7 +160,16 @@ static void step(void)
 	case 13: /* the host's clock is set, forth and back */
 		fuzz_clock_set(fuzz_bytes(input, 5) * NS_PER_S);
 		break;
-	case 14:
+	case 14: /* as rep ins and rep outs do */
+		again = fuzz_byte(input) * 8u;
+		kind = fuzz_byte(input);
+		before = *input;
+		do {
+			*input = before;
+			access_bus(kind & 0x8f, kind & 1);
+		} while (again--);
+		break;
+	case 15:
 		for (unsigned i = 0; i < DISKS; i++)
 			virtio_mmio_serve(&rig.board.slots[i].mmio);
 		break;

@@ -76,11 +76,12 @@ static const char *take_lines(struct lodge_client *client, const char *text, str
 	int err;
 
 	while (!(err = lodge_client_receive(client, 0, &line, &error))) {
-		size_t len = strlen(line);
+		const char *end = (const char *)memchr(text, '\n', LODGE_LINE_MAX);
+		size_t len = strnlen(text, (size_t)(end - text));
 
-		FUZZ_CHECK(!strchr(line, '\n') && !memcmp(line, text, len));
+		FUZZ_CHECK(strlen(line) == len && !memcmp(line, text, len));
 		show(guests, line);
-		text = (const char *)memchr(text, '\n', LODGE_LINE_MAX) + 1;
+		text = end + 1;
 	}
 	FUZZ_CHECK(err == -ETIMEDOUT || err == -ECONNRESET);
 	FUZZ_CHECK(*error.text && error.status);

@@ -29,6 +29,7 @@ static bool failed(int err, const struct error *error)
 static void check_kernel(const struct kernel *kernel)
 {
 	FUZZ_CHECK(kernel->format && kernel->segments.count >= 1 && kernel->segments.count <= SEGMENTS_MAX);
+	FUZZ_CHECK(kernel->setup.len <= sizeof(kernel->setup.bytes));
 	if (kernel->protocol == PROTOCOL_FLAT)
 		return;
 	FUZZ_CHECK(kernel->entry < GIB(4) && segments_at(&kernel->segments, kernel->entry));

@@ -63,7 +63,8 @@ static int take(void *dev, unsigned index, struct virtqueue *queue, const struct
 	if (r == -EPROTO)
 		taken_count = before;
 	FUZZ_CHECK(r == 1 || taken_count == before);
-	if (r == 1 && rig.refill) {
+	/* Just when the device has taken one, or has seen that there is none. */
+	if ((r == 1 || r == 0) && rig.refill) {
 		rig.refill--;
 		offer(index, taken_count ? taken[taken_count - 1].head : 0);
 	}
@@ -151,7 +152,7 @@ static void serve(void)
 	doorbell_clear(&bell);
 	not_before = virtio_mmio_serve(&rig.mmio);
 	FUZZ_CHECK(!not_before || not_before > fuzz_clock());
-	if (not_before || rung() || mock_disk_under_way(&rig.disk) ||
+	if (not_before || rung() || mock_disk_under_way(&rig.disk) == BLOCK_REQUESTS_MAX ||
 		(rig.mmio.state.status & (VIRTIO_CONFIG_S_DRIVER_OK | stopped)) != VIRTIO_CONFIG_S_DRIVER_OK)
 		return;
 	for (unsigned i = 0; i < rig.mmio.config.queue_count; i++)
@@ -176,7 +177,9 @@ static void access_register(void)
 	uint64_t value;
 
 	if (kind & 0x20) {
-		virtio_mmio_bus_ops.read(&rig.mmio, offset, size);
+		value = virtio_mmio_bus_ops.read(&rig.mmio, offset, size) & all_ones(size);
+		/* 5.2.4: what the space does not have reads 0. */
+		FUZZ_CHECK(offset < VIRTIO_MMIO_CONFIG + sizeof(struct virtio_blk_config) || value == 0);
 		return;
 	}
 	value = fuzz_number(input) & all_ones(size);
@@ -303,6 +306,8 @@ static void make_request(void)
 	bool in = header.type == VIRTIO_BLK_T_IN || header.type == VIRTIO_BLK_T_GET_ID;
 	uint32_t room = fuzz_byte(input);
 
+	if (header.sector >= 0xf0)
+		header.sector = fuzz_number(input);
 	if ((kind & 0x38) == 0x38) {
 		header.type = (uint32_t)fuzz_number(input);
 		header.sector = fuzz_number(input);

@@ -64,6 +64,7 @@ static void step(struct fuzz_input *input, struct virtqueue *queue, const struct
 	static struct virtqueue_chain chain;
 	struct virtqueue_state before = queue->state;
 	uint8_t kind = fuzz_byte(input);
+	uint16_t waiting;
 	uint64_t value;
 	gpa_t gpa;
 	int r;
@@ -72,8 +73,10 @@ static void step(struct fuzz_input *input, struct virtqueue *queue, const struct
 	case 0:
 	case 1:
 	case 2:
+		waiting = (uint16_t)(queue->avail->idx - before.next_avail);
 		r = virtqueue_pop(queue, mem, &chain);
 		FUZZ_CHECK(r == 1 || r == 0 || r == -EPROTO);
+		FUZZ_CHECK(waiting ? r && (r < 0 || waiting <= queue->size) : !r);
 		FUZZ_CHECK(queue->state.next_avail == (uint16_t)(before.next_avail + (r == 1)));
 		if (r < 1)
 			break;

@@ -1,4 +1,5 @@
 /* Writes the loader's seeds, a small kernel of each format, into a folder: make fuzz-seeds. */
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +35,7 @@ static const struct {
 	{"elf32-pvh", {.elf32 = true, .pvh = true, .pvh_entry = 0x100000}},
 };
 
-static void write_elf(const char *name, struct elf_build build)
+static void write_elf(const char *name, struct elf_build build, uint64_t second)
 {
 	static uint8_t file[4096];
 
@@ -46,7 +47,7 @@ static void write_elf(const char *name, struct elf_build build)
 		.filesz = 8,
 		.bss = 4096,
 	};
-	build.segments[1] = (struct elf_build_segment){.paddr = 0x200000, .bytes = "data", .filesz = 4};
+	build.segments[1] = (struct elf_build_segment){.paddr = second, .bytes = "data", .filesz = 4};
 	write_seed(name, file, elf_build(&build, file, sizeof(file), NULL));
 }
 
@@ -58,6 +59,25 @@ static void write_wrong(void)
 
 	write_seed("wrong-nothing", once, len);
 	write_seed("wrong-twice", twice, compress_bytes(COMPRESS_ZSTD, once, len, twice));
+	write_elf("wrong-overlap", elves[0].build, 0x100004);
+	write_elf("wrong-end", elves[0].build, 0xfffffe); /* the fuzz target's guest has 16 MiB */
+	write_elf("wrong-low", elves[0].build, 0x8000);
+	len = elf_build_pvh("\xf4\xeb\xfd", 3, once, sizeof(once));
+	memset(once + sizeof(Elf64_Ehdr) + offsetof(Elf64_Phdr, p_memsz), 0, 8);
+	once[sizeof(Elf64_Ehdr) + offsetof(Elf64_Phdr, p_memsz)] = 2; /* less than the file has */
+	write_seed("wrong-larger", once, len);
+	len = bzimage_build("\xf4", 1, once, sizeof(once));
+	once[0x201] = 0xff; /* the longest header */
+	write_seed("wrong-header", once, len);
+	len = elf_build_pvh("\xf4", 1, once, sizeof(once));
+	memset(once + offsetof(Elf64_Ehdr, e_phoff), 0xff, 8);
+	once[offsetof(Elf64_Ehdr, e_phoff)] = 0xc8; /* 56 before the end of all numbers */
+	write_seed("wrong-wrap", once, len);
+	/* More program headers than are taken, all of them there. */
+	len = elf_build_pvh("\xf4", 1, once, sizeof(once));
+	memset(once + len, 0, 4096);
+	once[offsetof(Elf64_Ehdr, e_phnum)] = 65;
+	write_seed("wrong-many", once, 64 + 65 * 56);
 	write_seed("wrong-large", once, compress_bytes(COMPRESS_ZSTD, large, sizeof(large), once));
 }
 
@@ -73,7 +93,7 @@ int main(int argc, char **argv)
 	}
 	folder = argv[1];
 	for (size_t i = 0; i < sizeof(elves) / sizeof(elves[0]); i++)
-		write_elf(elves[i].name, elves[i].build);
+		write_elf(elves[i].name, elves[i].build, 0x200000);
 	write_seed("multiboot-raw", file, multiboot_build_raw("\xf4", 1, file, sizeof(file)));
 	write_seed("multiboot-elf32", file, multiboot_build_elf(32, "\xf4", 1, file, sizeof(file)));
 	write_seed("multiboot-elf64", file, multiboot_build_elf(64, "\xf4", 1, file, sizeof(file)));
