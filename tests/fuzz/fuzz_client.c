@@ -61,6 +61,8 @@ static void show(struct top_guest guests[2], const char *line)
 	top_sort(guests, 2, TOP_BY_MEMORY);
 	top_sort(guests, 2, TOP_BY_DISK);
 	width = top_name_width(guests, 2, 80);
+	top_print_heads(width, text);
+	FUZZ_CHECK(memchr(text, '\0', sizeof(text)));
 	top_print_sum(guests, 2, text);
 	FUZZ_CHECK(memchr(text, '\0', sizeof(text)));
 	top_print_guest(&guests[0], width, text);
@@ -102,6 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	json_object_seed(1);
 	FUZZ_CHECK(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
 	FUZZ_CHECK(!lodge_client_new("fuzz", &client, NULL));
+	FUZZ_CHECK(!lodge_client_send(client, "{\"command\": \"stats\"}", NULL));
 	while (input.left) {
 		size_t len = MIN(piece, input.left);
 
@@ -110,6 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		input.left -= len;
 		text = take_lines(client, text, guests);
 	}
+	top_guest_set_state(&guests[0], "silent");
 	close(pair[0]);
 	take_lines(client, text, guests);
 	lodge_client_free(client);

@@ -1,7 +1,10 @@
 /* A kernel file, as `lodge run` takes it: the input is the file, compressed or not, and its own initrd. */
 #include "fuzz.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "loader/image.h"
 #include "loader/loader.h"
@@ -111,6 +114,45 @@ static void boot(const struct image *image, bool flat)
 	guest_memory_fini(&mem);
 }
 
+static bool same_segments(const struct segments *a, const struct segments *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (unsigned i = 0; i < a->count; i++) {
+		const struct segment *x = &a->at[i], *y = &b->at[i];
+
+		if (x->offset != y->offset || x->filesz != y->filesz || x->memsz != y->memsz ||
+			x->paddr != y->paddr || x->vaddr != y->vaddr)
+			return false;
+	}
+	return true;
+}
+
+/* A file is read in pieces, and seen as its bytes are. */
+static void boot_file(const struct image *bytes, const uint8_t *data, size_t size)
+{
+	struct kernel kernel = {0}, expected = {0};
+	struct error error = {0}, ignored;
+	struct image image;
+	char path[32];
+	int fd = memfd_create("fuzz", MFD_CLOEXEC), r;
+
+	FUZZ_CHECK(fd >= 0 && write(fd, data, size) == (ssize_t)size);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	FUZZ_CHECK(!image_open(&image, path, &error));
+	FUZZ_CHECK(!image_unpack(&image, UNPACK_MAX, &error) && image.size == bytes->size);
+	r = loader_probe(&image, &kernel, &error);
+	FUZZ_CHECK(r == loader_probe(bytes, &expected, &ignored));
+	if (!failed(r, &error)) {
+		FUZZ_CHECK(kernel.entry == expected.entry && kernel.format == expected.format);
+		FUZZ_CHECK(same_segments(&kernel.segments, &expected.segments));
+		FUZZ_CHECK(kernel.setup.len == expected.setup.len);
+		FUZZ_CHECK(!memcmp(kernel.setup.bytes, expected.setup.bytes, kernel.setup.len));
+	}
+	image_close(&image);
+	close(fd);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct error error = {0};
@@ -123,6 +165,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_CHECK(image.size > 0 && (!image.compression || image.size <= UNPACK_MAX));
 		boot(&image, false);
 		boot(&image, true);
+		boot_file(&image, data, size);
 	}
 	image_close(&image);
 	return 0;

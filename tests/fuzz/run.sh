@@ -64,8 +64,8 @@ coverage()
 	rm -f build/cov/*.profraw
 	for name; do
 		LLVM_PROFILE_FILE="build/cov/$name-%p.profraw" build/cov/tests/fuzz/"$name" \
-			"tests/fuzz/corpus/$name" "build/fuzz/corpus/$name" >/dev/null ||
-			echo "fuzz: $name: its coverage lacks what fails"
+			"tests/fuzz/corpus/$name" "build/fuzz/corpus/$name" >"build/cov/$name.log" 2>&1 ||
+			echo "fuzz: $name: inputs that fail count for nothing here: build/cov/$name.log"
 		objects+=(--object "build/cov/tests/fuzz/$name")
 	done
 	llvm-profdata merge -o $profile build/cov/*.profraw
