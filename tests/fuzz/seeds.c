@@ -35,6 +35,20 @@ static const struct {
 	{"elf32-pvh", {.elf32 = true, .pvh = true, .pvh_entry = 0x100000}},
 };
 
+/* A header of multiboot 2 in an ELF file that has no other way in. */
+static void write_multiboot2(void)
+{
+	static uint64_t file[64];
+	const uint32_t header[4] = {0xe85250d6, 0, 16, 0u - 0xe85250d6 - 16};
+	struct elf_build build = {.segments = {{.paddr = 0x100000, .bytes = "\xf4", .filesz = 1}},
+		.segment_count = 1,
+		.entry = 0x100000};
+	size_t at = (elf_build(&build, file, 256, NULL) + 7) / 8;
+
+	memcpy(file + at, header, sizeof(header));
+	write_seed("wrong-multiboot2", file, 8 * at + sizeof(header));
+}
+
 static void write_elf(const char *name, struct elf_build build, uint64_t second)
 {
 	static uint8_t file[4096];
@@ -110,6 +124,7 @@ int main(int argc, char **argv)
 		snprintf(name, sizeof(name), "packed-twice-%s", compress_names[format]);
 		write_seed(name, packed, len + 16);
 	}
+	write_multiboot2();
 	write_wrong();
 	return 0;
 }
