@@ -7,6 +7,8 @@ FUZZ_SECONDS ?= 60
 FUZZ         ?=
 FUZZ_TARGETS := $(filter-out selftest,$(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c)))
 
+comma := ,
+
 # How make fuzz calls itself: to find crashes, and to see which lines the corpus reaches.
 FUZZ_MAKE     = $(MAKE) --no-print-directory CC=clang GUEST_CC=gcc OPT=-O1
 FUZZ_SANITIZE := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
@@ -17,7 +19,7 @@ FUZZ_ENGINE := $(if $(filter fuzz,$(FLAVOR)),-fsanitize=fuzzer,$(BUILD)/tests/fu
 FUZZ_OBJS   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/fuzz/*.c))
 FUZZ_LIB    := $(BUILD)/tests/fuzz/lib.a
 
-# Calls that a target looks into: fuzz.c has the clock, and taken.h the virtqueue's.
+# Calls that are linked to others: to the clock of fuzz.c, to what taken.h looks at, to a socket without a guest's name.
 FUZZ_WRAP            := clock_gettime
 FUZZ_WRAP_virtio_blk := virtqueue_pop virtqueue_unpop virtqueue_push
 FUZZ_WRAP_client     := runtime_look runtime_path connect
@@ -33,8 +35,6 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/fuzz.o $
 	$(E) "  LINK  $@"
 	$(Q)$(CC) $(LDFLAGS_ALL) $(addprefix -Wl$(comma)--wrap=,$(FUZZ_WRAP) $(FUZZ_WRAP_$*)) -o $@ \
 		$(filter %/fuzz_$*.o %/fuzz.o,$^) $(FUZZ_ENGINE) $(FUZZ_LIB) $(LIBS)
-
-comma := ,
 
 .PHONY: fuzz fuzz-targets check-fuzz
 fuzz-targets: $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/%)
