@@ -87,7 +87,7 @@ lodge run --console s|stdio socket=
 lodge run --disk-rate |requests=
 lodge run --console file=|FILES
 lodge run --console=file=x|FILES
-lodge run --disk |path= ro serial= direct
+lodge run --disk |path= ro serial= direct poll aio=
 lodge run --disk path=a|FILES
 lodge run --disk path=a,s|a,serial=
 lodge run --disk=path=a,ro,d|a,ro,direct
