@@ -25,12 +25,35 @@ static struct {
 	size_t room;      /* what the console takes before it stalls */
 	unsigned chatter; /* bytes that the console sends as soon as it may */
 	bool levels[IOAPIC_PINS];
+	bool split;                     /* the board has an IOAPIC */
 	const struct hw_device *device; /* the one that is looked at */
 } rig;
 
+/* The lines end in the board's own IOAPIC where it has one. */
 static void set_level(void *ctx, bool level)
 {
-	*(bool *)ctx = level;
+	bool *at = ctx;
+
+	*at = level;
+	if (rig.split)
+		ioapic82093_set(&rig.board.ioapic, (unsigned)(at - rig.levels), level);
+}
+
+/* Some local APICs are not there. */
+static bool send_message(void *ctx, struct msi_message message)
+{
+	(void)ctx;
+	FUZZ_CHECK((message.address & 0xfff00ffb) == 0xfee00000);
+	FUZZ_CHECK((message.data & ~0xc7ffu) == 0);
+	return message.address >> 12 & 1;
+}
+
+static void watch_messages(void *ctx, const struct msi_message *messages, unsigned count)
+{
+	(void)ctx;
+	FUZZ_CHECK(count <= IOAPIC82093_PINS);
+	for (unsigned i = 0; i < count; i++)
+		FUZZ_CHECK((messages[i].data & 0x8000) != 0);
 }
 
 static struct irq_line get_line(void *ctx, unsigned pin)
@@ -152,7 +175,12 @@ static void step(void)
 		rig.chatter = fuzz_byte(input);
 		break;
 	case 11:
-		board_press_power(&rig.board);
+		if (rig.split && (kind & 0x10))
+			ioapic82093_eoi(&rig.board.ioapic, fuzz_byte(input));
+		else if (rig.split && (kind & 0x20))
+			ioapic82093_raise(&rig.board.ioapic, fuzz_below(input, IOAPIC82093_PINS));
+		else
+			board_press_power(&rig.board);
 		break;
 	case 12:
 		fuzz_clock_set(fuzz_clock() + fuzz_bytes(input, kind >> 5));
@@ -192,6 +220,9 @@ static void set_up(void)
 		.pc_testdev = !(kind & 16),
 	};
 
+	rig.split = kind & 32;
+	if (rig.split)
+		config.msi = (struct msi_handle){.send = send_message, .watch = watch_messages};
 	fuzz_clock_set(EPOCH * NS_PER_S);
 	for (unsigned i = 0; i < DISKS; i++) {
 		rig.disks[i].block = (struct block_backend){

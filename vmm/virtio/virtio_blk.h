@@ -44,7 +44,7 @@ struct virtio_blk {
 	/* BLOCK_REQUESTS_MAX of them, of which those that were ever in use are in memory. */
 	struct blk_request *requests;
 	struct blk_request *free;
-	unsigned fresh;        /* how many of them were never in use are behind this index */
+	unsigned fresh;        /* from this index on they were never in use */
 	atomic_uint under_way; /* given to the backend; any thread may read it */
 	uint64_t waiting;      /* a bit a queue: its next request waits for the rate */
 
