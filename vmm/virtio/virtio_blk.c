@@ -2,7 +2,7 @@
 
 #include <errno.h>
 #include <linux/virtio_ids.h>
-#include <stdlib.h>
+#include <sys/mman.h>
 
 #include "backend/block.h"
 #include "util/bytes.h"
@@ -56,6 +56,8 @@ struct blk_request {
 	struct virtio_blk_discard_write_zeroes segments[SEGMENTS_MAX];
 	struct blk_request *next_free;
 };
+
+#define REQUESTS_SIZE (BLOCK_REQUESTS_MAX * sizeof(struct blk_request))
 
 static struct blk_request *get_request(struct virtio_blk *blk)
 {
@@ -440,14 +442,19 @@ int virtio_blk_init(struct virtio_blk *blk, struct block_backend *block, const c
 		return -EINVAL;
 	memcpy(blk->serial, serial, len);
 	fill_config_space(&blk->space, block, queues);
-	/* So large that it is mapped, and only takes up what is used of it. */
-	blk->requests = calloc(BLOCK_REQUESTS_MAX, sizeof(blk->requests[0]));
-	return blk->requests ? 0 : -ENOMEM;
+	/* Mapped, so that only what is used of it takes up memory. */
+	blk->requests = mmap(NULL, REQUESTS_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (blk->requests == MAP_FAILED) {
+		blk->requests = NULL;
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 void virtio_blk_fini(struct virtio_blk *blk)
 {
-	free(blk->requests);
+	if (blk->requests)
+		munmap(blk->requests, REQUESTS_SIZE);
 	blk->requests = NULL;
 }
 
