@@ -107,7 +107,49 @@ static uint64_t throttled(unsigned disk)
 	return virtio_blk_throttled_ns(&vm->board.slots[disk].blk);
 }
 
-static void set_up(void)
+/* A backend that tells nobody when it is done, and is done when it was asked often enough. */
+static struct {
+	struct block_backend block;
+	struct block_backend *real; /* whose size it has */
+	struct block_request *request;
+	unsigned asked;
+} silent;
+
+static void silent_submit(struct block_backend *block, struct block_request *request)
+{
+	(void)block;
+	request->result = 0;
+	silent.request = request;
+}
+
+static void silent_kick(struct block_backend *block)
+{
+	(void)block;
+}
+
+static struct block_request *silent_reap(struct block_backend *block, bool wait)
+{
+	struct block_request *request = silent.request;
+
+	(void)block;
+	if (!request || (!wait && silent.asked++ < 20))
+		return NULL;
+	silent.request = NULL;
+	return request;
+}
+
+static void silent_close(struct block_backend *block)
+{
+	(void)block;
+	silent.real->ops->close(silent.real);
+}
+
+static const struct block_ops silent_ops = {.submit = silent_submit,
+	.kick = silent_kick,
+	.reap = silent_reap,
+	.close = silent_close};
+
+static void set_up_with(bool silent_and_polled)
 {
 	struct board_config config;
 
@@ -115,6 +157,13 @@ static void set_up(void)
 	ck_assert_int_eq(guest_memory_add(&vm->mem, 0, MIB(DISKS)), 0);
 	for (unsigned i = 0; i < DISKS; i++)
 		ck_assert_int_eq(block_memory_open(MIB(1), &vm->disks[i].block, NULL), 0);
+	if (silent_and_polled) {
+		silent.real = vm->disks[0].block;
+		silent.block = *silent.real;
+		silent.block.ops = &silent_ops;
+		vm->disks[0].block = &silent.block;
+		vm->disks[0].poll = true;
+	}
 	config = (struct board_config){
 		.mem = &vm->mem,
 		.irq = no_line,
@@ -130,6 +179,16 @@ static void set_up(void)
 	ck_assert_int_eq(io_thread_start(vm), 0);
 	for (unsigned i = 0; i < DISKS; i++)
 		drive(i);
+}
+
+static void set_up(void)
+{
+	set_up_with(false);
+}
+
+static void set_up_silent(void)
+{
+	set_up_with(true);
 }
 
 static void tear_down(void)
@@ -247,44 +306,8 @@ START_TEST(a_reset_drops_what_waits_and_not_the_debt)
 }
 END_TEST
 
-/* A backend that tells nobody when it is done, and is done when it was asked often enough. */
-static struct {
-	struct block_backend block;
-	struct block_request *request;
-	unsigned asked;
-} silent;
-
-static void silent_submit(struct block_backend *block, struct block_request *request)
-{
-	(void)block;
-	request->result = 0;
-	silent.request = request;
-}
-
-static void silent_kick(struct block_backend *block)
-{
-	(void)block;
-}
-
-static struct block_request *silent_reap(struct block_backend *block, bool wait)
-{
-	struct block_request *request = silent.request;
-
-	(void)block;
-	if (!request || (!wait && silent.asked++ < 20))
-		return NULL;
-	silent.request = NULL;
-	return request;
-}
-
-static const struct block_ops silent_ops = {silent_submit, silent_kick, silent_reap, NULL, NULL};
-
 START_TEST(the_answers_of_a_disk_that_is_polled_are_looked_for)
 {
-	silent.block = *vm->disks[0].block;
-	silent.block.ops = &silent_ops;
-	vm->board.slots[0].blk.block = &silent.block;
-	vm->io.slots[0].poll = true;
 	offer_reads(0, 1);
 	expect_served(0, 1);
 	ck_assert_uint_ge(silent.asked, 20);
@@ -317,7 +340,10 @@ Suite *io_thread_suite(void)
 	tcase_add_test(tcase, a_rate_that_is_lifted_lets_them_go_at_once);
 	tcase_add_test(tcase, a_rate_that_is_raised_lets_them_go_as_it_says);
 	tcase_add_test(tcase, a_reset_drops_what_waits_and_not_the_debt);
-	tcase_add_test(tcase, the_answers_of_a_disk_that_is_polled_are_looked_for);
 	tcase_add_test(tcase, a_disk_that_is_not_there_has_no_rate);
+	tcase = tcase_create("polling");
+	suite_add_tcase(suite, tcase);
+	tcase_add_checked_fixture(tcase, set_up_silent, tear_down);
+	tcase_add_test(tcase, the_answers_of_a_disk_that_is_polled_are_looked_for);
 	return suite;
 }

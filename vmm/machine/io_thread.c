@@ -9,19 +9,25 @@
 /* For so long one disk is looked at before the others, and who closes the gate, have a turn. */
 #define POLL_NS 200000
 
+/* An answer that is waited for in sleep comes later by a wake-up. It may still come so, after the turn. */
+static uint64_t serve_and_poll(struct io_slot *io)
+{
+	uint64_t start = clock_ns(), not_before;
+
+	do {
+		not_before = virtio_mmio_serve(&io->slot->mmio);
+	} while (counter_get(&io->slot->blk.under_way) && clock_ns() - start < POLL_NS);
+	return not_before;
+}
+
 static void serve(struct io_slot *io)
 {
-	uint64_t not_before = virtio_mmio_serve(&io->slot->mmio), now = clock_ns(), start = now;
+	uint64_t not_before = io->poll ? serve_and_poll(io) : virtio_mmio_serve(&io->slot->mmio), now;
 
-	/* An answer that is waited for in sleep comes later by a wake-up. It may still come so, after the turn. */
-	while (io->poll && atomic_load_explicit(&io->slot->blk.under_way, memory_order_relaxed) &&
-		now - start < POLL_NS) {
-		not_before = virtio_mmio_serve(&io->slot->mmio);
-		now = clock_ns();
-	}
 	if (!not_before)
 		return;
 	/* Other slots are served meanwhile. Whoever rings before that time just has the timer set anew. */
+	now = clock_ns();
 	event_timer_arm(&io->retry, not_before > now ? not_before - now : 1);
 }
 

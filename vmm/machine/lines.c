@@ -11,44 +11,30 @@ static void set_level(void *ctx, bool level)
 	const struct pin_line *line = ctx;
 
 	TRACE(&line->vm->trace, TRACE_IRQ, "irq %u %s", line->pin, level ? "high" : "low");
-	/* It fails for a pin that does not exist, and for nothing else. */
-	kvm_vm_irq_line(&line->vm->kvm, line->pin, level);
+	if (line->vm->split_irqchip)
+		ioapic82093_set(&line->vm->board.ioapic, line->pin, level);
+	else
+		/* It fails for a pin that does not exist, and for nothing else. */
+		kvm_vm_irq_line(&line->vm->kvm, line->pin, level);
 }
 
 /*
- * virtio: every word that the line is high is an edge of its own, without an ioctl. The transport says it again
- * for each new cause and when an acknowledgement leaves one behind, so that the causes keep the meaning of a
+ * virtio: every word that the line is high is an edge of its own, with KVM's IOAPIC one without an ioctl. The transport
+ * says it again for each new cause and when an acknowledgement leaves one behind, so that the causes keep the meaning of a
  * level, while the guest's EOI costs neither an exit nor a wake-up of ours (docs/architecture.md).
  */
 static void set_virtio(void *ctx, bool level)
 {
 	const struct pin_line *line = ctx;
 
-	if (!level)
-		return;
-	TRACE(&line->vm->trace, TRACE_IRQ, "irq %u edge", line->pin);
-	eventfd_write(line->irqfd, 1);
-}
-
-/* The same with an IOAPIC of our own. */
-static void set_level_split(void *ctx, bool level)
-{
-	const struct pin_line *line = ctx;
-
-	TRACE(&line->vm->trace, TRACE_IRQ, "irq %u %s", line->pin, level ? "high" : "low");
-	ioapic82093_set(&line->vm->board.ioapic, line->pin, level);
-}
-
-static void set_virtio_split(void *ctx, bool level)
-{
-	const struct pin_line *line = ctx;
-
-	if (!level) {
+	if (level)
+		TRACE(&line->vm->trace, TRACE_IRQ, "irq %u edge", line->pin);
+	if (line->vm->split_irqchip && level)
+		ioapic82093_raise(&line->vm->board.ioapic, line->pin);
+	else if (line->vm->split_irqchip)
 		ioapic82093_set(&line->vm->board.ioapic, line->pin, false);
-		return;
-	}
-	TRACE(&line->vm->trace, TRACE_IRQ, "irq %u edge", line->pin);
-	ioapic82093_raise(&line->vm->board.ioapic, line->pin);
+	else if (level)
+		eventfd_write(line->irqfd, 1);
 }
 
 struct irq_line lines_get_level(void *ctx, unsigned pin)
@@ -58,16 +44,15 @@ struct irq_line lines_get_level(void *ctx, unsigned pin)
 
 	line->vm = vm;
 	line->pin = pin;
-	return (struct irq_line){.set = vm->split_irqchip ? set_level_split : set_level, .ctx = line};
+	return (struct irq_line){.set = set_level, .ctx = line};
 }
 
 struct irq_line lines_get(void *ctx, unsigned pin)
 {
-	const struct lodge_vm *vm = ctx;
 	struct irq_line line = lines_get_level(ctx, pin);
 
 	if (pin >= VIRTIO_MMIO_IRQ)
-		line.set = vm->split_irqchip ? set_virtio_split : set_virtio;
+		line.set = set_virtio;
 	return line;
 }
 

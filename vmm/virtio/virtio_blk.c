@@ -198,7 +198,7 @@ static int prepare(struct virtio_blk *blk, struct blk_request *request, uint64_t
 
 static void submit(struct virtio_blk *blk, struct blk_request *request)
 {
-	blk->under_way++;
+	counter_add(&blk->under_way, 1);
 	blk->block->ops->submit(blk->block, &request->io);
 }
 
@@ -225,7 +225,7 @@ static bool go_on(struct virtio_blk *blk, struct blk_request *request)
 {
 	int r = request->io.result;
 
-	blk->under_way--;
+	counter_add(&blk->under_way, -UINT64_C(1));
 	if (r == 0)
 		r = prepare_next(blk, request);
 	if (r > 0)
@@ -239,7 +239,7 @@ static bool blk_progress(void *dev, bool wait)
 {
 	struct virtio_blk *blk = dev;
 	const struct block_ops *ops = blk->block->ops;
-	unsigned before = blk->under_way;
+	uint64_t before = counter_get(&blk->under_way);
 	struct block_request *io;
 	bool again = before;
 
@@ -249,7 +249,7 @@ static bool blk_progress(void *dev, bool wait)
 		while ((io = ops->reap(blk->block, wait)))
 			again |= go_on(blk, (struct blk_request *)io);
 	}
-	return blk->under_way < before;
+	return counter_get(&blk->under_way) < before;
 }
 
 /* What the rate is about: requests that move data. The others cost the host little, or are its safety. */
