@@ -85,11 +85,18 @@ GUEST_CODE(level, ".code32",
 START_TEST(a_level_triggered_pin_interrupts_until_it_is_low)
 {
 	bool split = irqchips[_i] == LODGE_IRQCHIP_SPLIT;
+	int times;
 
 	elf_write_pvh("level.elf", level_code, level_len);
 	guest.config.kernel = "level.elf";
 	guest.config.irqchip = irqchips[_i];
-	ck_assert_msg(guest_run(&guest) == 3, "status %d %s", guest.result.status, guest.result.message);
+	times = guest_run(&guest);
+	/*
+	 * KVM-PVM's own IOAPIC ends an interrupt as it injects it (docs/architecture.md): while the third is served it may
+	 * have seen the pin high once more. That is not ours to promise; with our IOAPIC the count is exact.
+	 */
+	ck_assert_msg(times == 3 || (!split && times == 4), "status %d %s", guest.result.status,
+		guest.result.message);
 	ck_assert_uint_eq(
 		guest_count(guest.result.exits, guest.result.exit_count, "ioapic-eoi"), split ? 3 : 0);
 }
