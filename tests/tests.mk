@@ -76,6 +76,10 @@ bench:
 bench-linux:
 	+$(Q)LODGE_BUILD=$(BUILD) scripts/bench --only linux-start,linux-disk
 
+# What the tests run, so that several of them can begin at once.
+.PHONY: test-programs
+test-programs: $(addprefix $(BUILD)/tests/,check-unit check-vm linux-control)
+
 .PHONY: check check-unit check-vm
 check-unit: $(BUILD)/tests/check-unit $(BUILD)/lodge
 	$(Q)tests/scripts/kut.sh
