@@ -395,8 +395,8 @@ static void take_batch(struct virtio_mmio *mmio, unsigned index, struct round *r
 	}
 }
 
-/* Called with `lock` held. */
-static void serve_round(struct virtio_mmio *mmio, struct round *round)
+/* Called with `lock` held. With `tell`, the driver is told of what is done also where there is more to take. */
+static void serve_round(struct virtio_mmio *mmio, struct round *round, bool tell)
 {
 	unsigned count = mmio->config.queue_count;
 	bool room;
@@ -406,18 +406,21 @@ static void serve_round(struct virtio_mmio *mmio, struct round *round)
 		take_batch(mmio, (mmio->first + i) % count, round);
 	mmio->first = (mmio->first + 1) % count;
 	room = mmio->config.ops->progress(mmio->config.dev, false);
-	tell_driver(mmio);
 	round->more |= round->full && room;
+	if (tell || !round->more)
+		tell_driver(mmio);
 }
+
+static_assert(VIRTIO_MMIO_ROUNDS % VIRTIO_MMIO_TELL == 0, "the last round tells");
 
 uint64_t virtio_mmio_serve(struct virtio_mmio *mmio)
 {
-	for (unsigned n = 0; n < VIRTIO_MMIO_ROUNDS; n++) {
+	for (unsigned n = 1; n <= VIRTIO_MMIO_ROUNDS; n++) {
 		struct round round = {0};
 
 		/* The lock is dropped after each, so that a vCPU waits for one at most. */
 		enter(mmio);
-		serve_round(mmio, &round);
+		serve_round(mmio, &round, n % VIRTIO_MMIO_TELL == 0);
 		leave(mmio);
 		if (!round.more)
 			return round.not_before;

@@ -24,11 +24,16 @@
 #endif
 
 /*
- * Requests of a queue that virtio_mmio_serve() takes before the host begins with them and the driver is told of those
- * that are done: a vCPU that writes a register waits for so many at most.
+ * Requests of a queue that virtio_mmio_serve() takes in a round, before the host begins with them: a vCPU that writes a
+ * register waits for so many at most.
  */
 #define VIRTIO_MMIO_BATCH 8
-/* ... and how often it does that before other devices of its thread have a turn. */
+/*
+ * Rounds until the driver is told of what is done, where there is more to take: told at once, a guest that shares its CPU
+ * with us would come back with one or two requests at a time.
+ */
+#define VIRTIO_MMIO_TELL 4
+/* Rounds until other devices of the thread have a turn. */
 #define VIRTIO_MMIO_ROUNDS 32
 
 struct virtio_mmio_config {
