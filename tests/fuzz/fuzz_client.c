@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "cli/guest_call.h"
 #include "cli/top_table.h"
 #include "control/runtime_dir.h"
 #include "lodge_control.h"
@@ -49,7 +50,7 @@ int __wrap_connect(int fd, const struct sockaddr *address, socklen_t len)
 /* What `lodge top` makes of a reply: it fits its lines, whatever the numbers are. */
 static void show(struct top_guest guests[2], const char *line)
 {
-	json_t *reply = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
+	json_t *reply = guest_parse(line);
 	char text[TOP_LINE_MAX];
 	unsigned width;
 
@@ -66,7 +67,7 @@ static void show(struct top_guest guests[2], const char *line)
 	top_print_sum(guests, 2, text);
 	FUZZ_CHECK(memchr(text, '\0', sizeof(text)));
 	top_print_guest(&guests[0], width, text);
-	FUZZ_CHECK(memchr(text, '\0', sizeof(text)));
+	FUZZ_CHECK(memchr(text, '\0', sizeof(text)) && !strpbrk(text, "\033\r\n"));
 	json_decref(reply);
 }
 

@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "cli/guest_call.h"
 #include "control/runtime_dir.h"
 #include "lib/files.h"
 #include "lodge_control.h"
@@ -137,6 +138,23 @@ START_TEST(the_longest_reply_is_taken)
 }
 END_TEST
 
+START_TEST(what_a_guest_says_cannot_steer_the_terminal)
+{
+	json_t *said = guest_parse(
+		"{\"state\": \"a\\u001b[2Jb\\u009b1m\\u007f\\n\\u00e4\", \"in\": [{\"error\": \"\\r\"}],"
+		" \"\\u001b]0;\": 1, \"text\": \"\\u001b[1m\"}");
+	const json_t *in = json_array_get(json_object_get(said, "in"), 0);
+
+	ck_assert_str_eq(guest_string(said, "state"), "a?[2Jb??1m??\u00e4");
+	ck_assert_str_eq(guest_string(in, "error"), "?");
+	ck_assert_uint_eq(json_object_size(said), 3);
+	/* The console's own bytes are for who asks for them. */
+	ck_assert_str_eq(guest_string(said, "text"), "\033[1m");
+	json_decref(said);
+	ck_assert_ptr_null(guest_parse("\033[2J"));
+}
+END_TEST
+
 Suite *control_client_suite(void)
 {
 	Suite *suite = suite_create("control_client");
@@ -149,6 +167,7 @@ Suite *control_client_suite(void)
 	tcase_add_test(tcase, a_request_waits_for_room_as_long_as_it_takes);
 	tcase_add_test(tcase, a_reply_may_come_a_byte_at_a_time);
 	tcase_add_test(tcase, the_longest_reply_is_taken);
+	tcase_add_test(tcase, what_a_guest_says_cannot_steer_the_terminal);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

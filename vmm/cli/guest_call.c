@@ -7,6 +7,67 @@
 
 #define REPLY_TIMEOUT_MS 10000
 
+/* How many bytes of a control character begin here: ASCII's, DEL, and Latin-1's U+0080 to U+009F, in UTF-8. */
+static unsigned control_character(const char *text)
+{
+	uint8_t byte = (uint8_t)text[0], next = byte ? (uint8_t)text[1] : 0;
+
+	if (byte == 0xc2 && next >= 0x80 && next <= 0x9f)
+		return 2;
+	return (byte && byte < ' ') || byte == 0x7f;
+}
+
+static bool printable(const char *text)
+{
+	while (*text && !control_character(text))
+		text++;
+	return !*text;
+}
+
+static void make_string_printable(json_t *string)
+{
+	char *copy = strdup(json_string_value(string));
+
+	for (char *at = copy; at && *at; at++)
+		memset(at, '?', control_character(at));
+	json_string_set(string, copy ? copy : "?");
+	free(copy);
+}
+
+static void make_printable(json_t *value)
+{
+	const char *name;
+	json_t *member;
+	size_t i;
+	void *next;
+
+	json_object_foreach_safe(value, next, name, member)
+	{
+		if (!printable(name))
+			json_object_del(value, name);
+		else if (strcmp(name, "text"))
+			make_printable(member);
+	}
+	json_array_foreach(value, i, member) make_printable(member);
+	if (json_is_string(value) && !printable(json_string_value(value)))
+		make_string_printable(value);
+}
+
+json_t *guest_parse(const char *line)
+{
+	json_t *object = json_loads(line, 0, NULL);
+
+	make_printable(object);
+	return object;
+}
+
+const char *guest_string(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : "-";
+}
+
 uint64_t guest_number(const json_t *object, const char *name)
 {
 	return (uint64_t)json_integer_value(json_object_get(object, name));
@@ -32,7 +93,7 @@ static int next_object(
 
 	if (err)
 		return err;
-	*ret_object = json_loads(line, 0, NULL);
+	*ret_object = guest_parse(line);
 	return *ret_object ? 0 : fail(error, -EPROTO, "the guest's process sent what is not JSON");
 }
 

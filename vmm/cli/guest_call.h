@@ -6,6 +6,15 @@
 
 #include "lodge_control.h"
 
+/*
+ * What a guest's process has sent, as a new reference; NULL: no JSON. The process may be in its guest's hands, so characters that
+ * steer a terminal become '?', and a member whose name has such is dropped; but for "text", the console's own bytes.
+ */
+json_t *guest_parse(const char *line);
+
+/* A member that is a string; "-" where there is none. */
+const char *guest_string(const json_t *object, const char *name);
+
 /* A member of what a guest tells that is a number; 0 where there is none. */
 uint64_t guest_number(const json_t *object, const char *name);
 

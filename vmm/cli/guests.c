@@ -99,13 +99,6 @@ static void print_uptime(uint64_t us, char *text, size_t size)
 		snprintf(text, size, "%" PRIu64 "h%02" PRIu64 "m", s / 3600, s / 60 % 60);
 }
 
-static const char *string_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text ? text : "-";
-}
-
 static void print_table(const json_t *guests)
 {
 	size_t i;
@@ -120,9 +113,9 @@ static void print_table(const json_t *guests)
 			size_format(guest_number(guest, "memory"), memory);
 			print_uptime(guest_number(guest, "uptime_us"), uptime, sizeof(uptime));
 		}
-		printf("%-20s %-9s %8" PRIu64 " %8s %5" PRIu64 " %9s  %s\n", string_of(guest, "name"),
-			string_of(guest, "state"), guest_number(guest, "pid"), uptime,
-			guest_number(guest, "cpus"), memory, string_of(guest, "kernel"));
+		printf("%-20s %-9s %8" PRIu64 " %8s %5" PRIu64 " %9s  %s\n", guest_string(guest, "name"),
+			guest_string(guest, "state"), guest_number(guest, "pid"), uptime,
+			guest_number(guest, "cpus"), memory, guest_string(guest, "kernel"));
 	}
 }
 

@@ -130,9 +130,8 @@ static void print_exits(json_t *exits)
 
 static void print_stats(const char *name, const json_t *stats)
 {
-	printf("%s: %s, up %.3f s, paused for %.3f s of it\n", name,
-		json_string_value(json_object_get(stats, "state")), seconds_of(stats, "uptime_us"),
-		seconds_of(stats, "paused_us"));
+	printf("%s: %s, up %.3f s, paused for %.3f s of it\n", name, guest_string(stats, "state"),
+		seconds_of(stats, "uptime_us"), seconds_of(stats, "paused_us"));
 	print_vcpus(json_object_get(stats, "vcpus"));
 	print_memory(stats);
 	print_disks(json_object_get(stats, "disks"));

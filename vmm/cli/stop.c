@@ -87,7 +87,7 @@ static int await(const char *name, struct lodge_client *client, const struct sto
 
 	err = guest_wait(client, timeout_ms, &end, &error);
 	if (!err) {
-		printf("%s: %s\n", name, json_string_value(json_object_get(end, "outcome")));
+		printf("%s: %s\n", name, guest_string(end, "outcome"));
 		json_decref(end);
 		while (!(err = lodge_client_receive(client, END_TIMEOUT_MS, &line, &error)))
 			;

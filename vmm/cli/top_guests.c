@@ -121,7 +121,7 @@ static void receive(struct top_guests *guests, struct top_guest *guest)
 	int err;
 
 	while (!(err = lodge_client_receive(guest->client, 0, &line, &error))) {
-		reply = json_loads(line, 0, NULL);
+		reply = guest_parse(line);
 		take_reply(guests, guest, reply);
 		json_decref(reply);
 	}
