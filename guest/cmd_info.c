@@ -35,7 +35,7 @@ static void print_cpu(void)
 
 		for (uint32_t i = 0; i < 3; i++) {
 			part.r = cpuid(0x80000002 + i);
-			memcpy(brand + 16 * i, part.text, 16);
+			memcpy(brand + 16ul * i, part.text, 16);
 		}
 		print(", %s", brand);
 	}

@@ -48,8 +48,8 @@ unsigned fwcfg_read_cpus(void)
 
 const void *fwcfg_read_fdt(void)
 {
-	uint32_t count;
-	struct fwcfg_file file;
+	uint32_t count = 0;
+	struct fwcfg_file file = {0};
 
 	if (!fwcfg_present())
 		return NULL;

@@ -9,7 +9,7 @@
 #include "str.h"
 #include "virtio_blk.h"
 
-#define AREA        16u /* sectors */
+#define AREA        16ul /* sectors */
 #define AREA_SIZE   (AREA * SECTOR_SIZE)
 #define SEED        42u
 #define T_UNKNOWN   99u

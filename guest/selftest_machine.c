@@ -15,8 +15,8 @@
 #include "x86.h"
 
 #define MEMORY_WORDS 1024
-#define ONE_SHOT_US  2000
-#define PERIOD_US    2000
+#define ONE_SHOT_US  2000ul
+#define PERIOD_US    2000ul
 #define TICKS_WANTED 5
 #define TIMER_MAX_US 1000000
 #define FOUR_GIB     0x100000000ul

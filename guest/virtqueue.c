@@ -29,7 +29,7 @@ static volatile struct virtqueue_desc *descriptors(const struct virtqueue *q)
 
 static volatile struct avail_ring *avail_ring(const struct virtqueue *q)
 {
-	return (volatile struct avail_ring *)(void *)(q->memory + 16u * q->size);
+	return (volatile struct avail_ring *)(void *)(q->memory + 16ul * q->size);
 }
 
 static volatile struct used_ring *used_ring(const struct virtqueue *q)
@@ -40,7 +40,7 @@ static volatile struct used_ring *used_ring(const struct virtqueue *q)
 static uint16_t avail_event(const struct virtqueue *q)
 {
 	const volatile uint16_t *event =
-		(const volatile void *)(q->memory + VIRTQUEUE_ALIGN + 4 + 8u * q->size);
+		(const volatile void *)(q->memory + VIRTQUEUE_ALIGN + 4 + 8ul * q->size);
 
 	return *event;
 }

@@ -44,7 +44,7 @@ LODGE_API const char *lodge_instance_name(const struct lodge_instance *instance)
 LODGE_API int lodge_instance_console(const struct lodge_instance *instance);
 
 #define LODGE_CPU_SHARE_MAX 10000
-#define LODGE_CPU_MAX_MAX   (100 * LODGE_CPUS_MAX)
+#define LODGE_CPU_MAX_MAX   6400 /* 100 each of LODGE_CPUS_MAX */
 
 /* What a guest's process may take of the host, by cgroup v2 (docs/control.md). 0: no limit. */
 struct lodge_limits {

@@ -48,7 +48,7 @@ static int read_figure(struct report *report, const char *line)
 		    figure->what) != 5)
 		return bad_line(line, "a figure has five fields");
 	figure->less_is_better = !strcmp(better, "less");
-	if (!figure->less_is_better && strcmp(better, "more"))
+	if (!figure->less_is_better && strcmp(better, "more") != 0)
 		return bad_line(line, "either less or more is better");
 	if (read_goals(figure, goals))
 		return bad_line(line, "a goal is like bare<=1.5, or >=70");
@@ -213,7 +213,7 @@ size_t report_verdicts(const struct report_figure *figure, struct report_verdict
 	if (own.goal || !others)
 		ret_verdicts[count++] = own;
 	for (size_t i = 0; i < figure->contender_count; i++)
-		if (strcmp(figure->contenders[i].name, REPORT_OURS))
+		if (strcmp(figure->contenders[i].name, REPORT_OURS) != 0)
 			ret_verdicts[count++] = judge(figure, &figure->contenders[i]);
 	return count;
 }

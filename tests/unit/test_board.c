@@ -420,7 +420,7 @@ START_TEST(board_that_cannot_be_built_is_undone)
 
 	before = files_open_fds();
 	getrlimit(RLIMIT_NOFILE, &limit);
-	limit.rlim_cur = (rlim_t)(next + _i);
+	limit.rlim_cur = (rlim_t)next + (rlim_t)_i;
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	config.disk_count = VIRTIO_MMIO_SLOTS;
 	ck_assert_int_eq(board_init(&board, &config), -EMFILE);

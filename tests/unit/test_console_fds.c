@@ -88,7 +88,6 @@ START_TEST(descriptor_that_is_none_is_refused)
 
 	rig_init(&rig, -1, -1, false);
 	ck_assert_int_eq(event_loop_init(&loop), 0);
-	before = files_open_fds();
 	*(_i ? &config.ends[1].in : &config.ends[1].out) = 987;
 	console_fini(&rig.console);
 	before = files_open_fds();
@@ -112,7 +111,7 @@ static void limit_fds(int more)
 		;
 	close(fd);
 	getrlimit(RLIMIT_NOFILE, &limit);
-	limit.rlim_cur = (rlim_t)(fd + more);
+	limit.rlim_cur = (rlim_t)fd + (rlim_t)more;
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 

@@ -115,9 +115,10 @@ END_TEST
 static void *send_longest(void *ctx)
 {
 	size_t sent, len = LODGE_REPLY_MAX + 1;
-	char *line = memset(malloc(len), 'x', len);
+	char *line = malloc(len);
 
 	(void)ctx;
+	memset(line, 'x', len);
 	line[len - 1] = '\n';
 	for (sent = 0; sent < len;)
 		sent += (size_t)send(fd, line + sent, len - sent, MSG_NOSIGNAL);

@@ -83,7 +83,7 @@ static void write_time(struct fixture *f, const uint8_t value[7])
 
 #define SETUP(f, seconds) \
 	struct fixture f; \
-	setup(&f, seconds)
+	setup(&(f), seconds)
 
 START_TEST(at_start_it_shows_the_host_time_in_bcd_and_24_hours)
 {

@@ -51,8 +51,8 @@ END_TEST
 
 START_TEST(the_configuration_space_takes_any_size)
 {
-	for (uint8_t i = 0; i < sizeof(device.space); i++)
-		device.space[i] = i + 1;
+	for (unsigned i = 0; i < sizeof(device.space); i++)
+		device.space[i] = (uint8_t)(i + 1);
 	ck_assert_uint_eq(virtio_mmio_bus_ops.read(&mmio, VIRTIO_MMIO_CONFIG, 1), 1);
 	ck_assert_uint_eq(virtio_mmio_bus_ops.read(&mmio, VIRTIO_MMIO_CONFIG + 3, 2), 0x0504);
 	ck_assert_uint_eq(virtio_mmio_bus_ops.read(&mmio, VIRTIO_MMIO_CONFIG + 8, 8), 0x100f0e0d0c0b0a09);

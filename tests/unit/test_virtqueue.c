@@ -125,11 +125,11 @@ struct broken {
 	bool no_indirect;
 };
 
-#define TO_TABLE(entries, more)                                 \
-	{                                                       \
-		{                                               \
-			RING_TABLE, 16 * (entries), I | more, 1 \
-		}                                               \
+#define TO_TABLE(entries, more)                                   \
+	{                                                         \
+		{                                                 \
+			RING_TABLE, 16 * (entries), I | (more), 1 \
+		}                                                 \
 	}
 
 static const struct broken brokens[] = {

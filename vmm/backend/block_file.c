@@ -312,8 +312,8 @@ static int new_file(int fd, const struct block_file_config *config, const struct
 int block_file_open(
 	const struct block_file_config *config, struct block_backend **ret_block, struct error *error)
 {
-	struct block_file *file;
-	struct stat st;
+	struct block_file *file = NULL;
+	struct stat st = {0};
 	int fd = -1, r;
 
 	r = open_path(config, &fd, &st, error);
@@ -340,7 +340,7 @@ int block_memory_open(uint64_t size, struct block_backend **ret_block, struct er
 {
 	static const char text[] = "lodge demo disk\n";
 	const struct block_file_config config = {.path = "demo disk"};
-	struct block_file *file;
+	struct block_file *file = NULL;
 	struct stat st;
 	int fd, err;
 

@@ -12,7 +12,7 @@
 #define PIECE      GIB(1)
 #define PIECES_MAX 1024
 
-#define NOT_REGISTERED -1
+#define NOT_REGISTERED (-1)
 
 /* Memory that is registered with the ring, in pieces. */
 struct registered {

@@ -52,8 +52,8 @@ static int run_on_each(const struct command *command, int argc, char **argv)
 		.rest = OPERAND_GUEST,          \
 		.operands_min = 1,              \
 		.operands_max = -1,             \
-		.help = HELP,                   \
-		.about = ABOUT,                 \
+		.help = (HELP),                 \
+		.about = (ABOUT),               \
 		.rows = no_options,             \
 		.run = run_on_each,             \
 	}

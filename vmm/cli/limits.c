@@ -97,7 +97,7 @@ int disk_rate_parse(const char *what, const char *value, struct disk_rate *ret_r
 			error, ERROR_USAGE, -EINVAL, "%s '%s': disks are counted from 0 to 7", what, value);
 	if (strlen(text) >= sizeof(fields))
 		goto fail;
-	strcpy(fields, text);
+	memcpy(fields, text, strlen(text) + 1);
 	while (strcmp(text, "none") != 0 && (field = strsep(&rest, ","))) {
 		text = field;
 		if (parse_rate_field(field, &rate.rate))

@@ -37,6 +37,8 @@ static uint64_t memory_needed(const struct lodge_config *config)
 	return needed;
 }
 
+static_assert(LODGE_CPU_MAX_MAX == 100 * LODGE_CPUS_MAX, "a percent is of one CPU");
+
 int cgroup_check(const struct lodge_limits *limits, const struct lodge_config *config, struct error *error)
 {
 	char has[SIZE_TEXT_MAX], needs[SIZE_TEXT_MAX], memory[SIZE_TEXT_MAX];
@@ -322,7 +324,7 @@ int cgroup_write(const char *path, unsigned mask, const struct lodge_limits *lim
 	if (limits->memory_max)
 		snprintf(memory, sizeof(memory), "%" PRIu64, limits->memory_max);
 	for (i = 0; i < ARRAY_SIZE(files); i++) {
-		int err = mask & files[i].controller ? write_file(path, files[i].file, files[i].text) : 0;
+		int err = (mask & files[i].controller) ? write_file(path, files[i].file, files[i].text) : 0;
 
 		if (err)
 			return error_set(error, ERROR_HOST, err, "limits: %.200s%s: %s", path, files[i].file,

@@ -160,7 +160,7 @@ static int receive_more(struct lodge_client *client)
 	ssize_t count;
 
 	if (client->in_len == client->in_size) {
-		char *grown = size > 2 * LODGE_REPLY_MAX ? NULL : realloc(client->in, size);
+		char *grown = size > 2UL * LODGE_REPLY_MAX ? NULL : realloc(client->in, size);
 
 		if (!grown)
 			return -ENOBUFS;

@@ -16,7 +16,7 @@ json_t *json_text(const char *text)
 	if (string)
 		return string;
 	for (i = 0; i < sizeof(plain) - 1 && text[i]; i++)
-		plain[i] = (signed char)text[i] < 0 ? '?' : text[i];
+		plain[i] = (char)((signed char)text[i] < 0 ? '?' : text[i]);
 	plain[i] = '\0';
 	return json_string(plain);
 }

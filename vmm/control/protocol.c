@@ -115,8 +115,11 @@ static json_t *json_limits(struct cgroup *cgroup)
 static int do_stats(struct call *call)
 {
 	struct lodge_stats *stats = malloc(sizeof(*stats));
-	int err = of_the_vm(call, stats ? lodge_vm_stats(call->protocol->vm, stats) : -ENOMEM);
+	int err;
 
+	if (!stats)
+		return of_the_vm(call, -ENOMEM);
+	err = of_the_vm(call, lodge_vm_stats(call->protocol->vm, stats));
 	if (!err) {
 		set(call, "state", json_string(state(call->protocol, stats)));
 		set(call, "uptime_us", json_us(stats->uptime_ns));

@@ -21,7 +21,7 @@ static json_t *code_bytes(const struct lodge_registers *registers)
 	unsigned i;
 
 	for (i = 0; i < registers->code_len; i++)
-		snprintf(text + 3 * i, 4, "%02x ", registers->code[i]);
+		snprintf(text + 3UL * i, 4, "%02x ", registers->code[i]);
 	if (registers->code_len)
 		text[3 * registers->code_len - 1] = '\0';
 	return json_string(text);
@@ -62,7 +62,7 @@ static json_t *console_text(const char *from)
 	for (i = 0; i < sizeof(text) - 1 && from[i]; i++) {
 		unsigned char c = (unsigned char)from[i];
 
-		text[i] = c >= 0x80 || (c < ' ' && c != '\n' && c != '\t' && c != '\r') ? '?' : (char)c;
+		text[i] = (char)(c >= 0x80 || (c < ' ' && c != '\n' && c != '\t' && c != '\r') ? '?' : c);
 	}
 	text[i] = '\0';
 	return json_string(text);

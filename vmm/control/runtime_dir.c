@@ -208,7 +208,7 @@ static bool is_held(int base_fd, const char *name)
 int runtime_look(const char *name, struct error *error)
 {
 	bool held = false;
-	int base_fd, err = runtime_name_valid(name) ? open_base(false, &base_fd, error) : -ENOENT;
+	int base_fd = -1, err = runtime_name_valid(name) ? open_base(false, &base_fd, error) : -ENOENT;
 
 	if (!err) {
 		held = is_held(base_fd, name);
@@ -267,7 +267,7 @@ int runtime_list(char ***ret_names, unsigned *ret_count, struct error *error)
 	struct names names = {0};
 	const struct dirent *found;
 	DIR *dir = NULL;
-	int base_fd, err = open_base(false, &base_fd, error);
+	int base_fd = -1, err = open_base(false, &base_fd, error);
 
 	if (err && err != -ENOENT)
 		return err;

@@ -21,9 +21,9 @@
 #include "util/peer.h"
 
 #define CLIENTS_MAX     32
-#define OUT_MAX         (2 * LODGE_REPLY_MAX) /* a client with more to read is cut off */
-#define FAREWELL_NS     1000000000u           /* how long the last events may take to be read */
-#define RETRY_ACCEPT_NS 100000000u            /* after accept() found no descriptor or memory */
+#define OUT_MAX         (2UL * LODGE_REPLY_MAX) /* a client with more to read is cut off */
+#define FAREWELL_NS     1000000000u             /* how long the last events may take to be read */
+#define RETRY_ACCEPT_NS 100000000u              /* after accept() found no descriptor or memory */
 
 struct connection {
 	struct server *server;
@@ -105,7 +105,7 @@ static void say(struct connection *connection, json_t *message)
 		hang_up(connection);
 		goto done;
 	}
-	memcpy(grown + connection->out_len, line, len);
+	memcpy(grown + connection->out_len, line, len + 1);
 	grown[connection->out_len + len] = '\n';
 	connection->out = grown;
 	connection->out_len += len + 1;

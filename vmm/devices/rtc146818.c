@@ -48,7 +48,7 @@ enum {
 #define ALARM_ANY  0xc0   /* both top bits set in an alarm register: every value matches */
 #define UPDATE_NS  244000 /* UIP rises 244 us before the update */
 #define TICKS      32768
-#define DAY        86400
+#define DAY        INT64_C(86400)
 #define YEAR_DAYS  365
 #define CYCLE_DAYS 146097 /* 400 years of the Gregorian calendar */
 #define DAYS_1970  719528 /* from 0000-01-01 */
@@ -118,7 +118,7 @@ static int64_t date_to_seconds(const struct rtc_date *date)
 
 	for (month = 1; month < date->month; month++)
 		days += days_in_month(date->year, month);
-	return days * DAY + date->hour * 3600 + date->minute * 60 + date->second;
+	return days * DAY + date->hour * 3600L + date->minute * 60L + date->second;
 }
 
 static uint8_t encode(uint8_t b, unsigned value)

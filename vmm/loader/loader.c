@@ -267,7 +267,7 @@ static size_t put_own_name(const struct kernel *kernel, char *text, size_t size)
 	size_t len = 0;
 
 	for (; len < size - 1 && name[len]; len++)
-		text[len] = name[len] > ' ' ? name[len] : '_';
+		text[len] = (char)(name[len] > ' ' ? name[len] : '_');
 	text[len] = '\0';
 	return len;
 }

@@ -31,7 +31,7 @@ static int bad(const struct image *image, struct error *error, const char *why)
 
 static uint32_t word(const uint8_t *from, unsigned index)
 {
-	return (uint32_t)load_le(from + 4 * index, 4);
+	return (uint32_t)load_le(from + 4UL * index, 4);
 }
 
 bool multiboot_find(const uint8_t *head, size_t len, struct multiboot_header *ret_header)

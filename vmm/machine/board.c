@@ -194,7 +194,7 @@ static int fit_power_button(
 }
 
 #define DEVICE(member) offsetof(struct board, member)
-#define NO_IRQ         -1
+#define NO_IRQ         (-1)
 
 /* clang-format off */
 #define VIRTIO_SLOT(n)                                                                               \

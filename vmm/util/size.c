@@ -38,7 +38,7 @@ int size_parse(const char *text, uint64_t *ret_bytes)
 		shift = 10 * (unsigned)(unit - units + 1);
 		end++;
 	}
-	if (*end && strcasecmp(end, "B") && (!shift || strcasecmp(end, "iB")))
+	if (*end && strcasecmp(end, "B") != 0 && (!shift || strcasecmp(end, "iB") != 0))
 		return -EINVAL;
 	if (value > UINT64_MAX >> shift)
 		return -ERANGE;
@@ -91,6 +91,6 @@ const char *size_format(uint64_t bytes, char buf[SIZE_TEXT_MAX])
 
 	for (; value >= 1024; unit++)
 		value /= 1024;
-	snprintf(buf, SIZE_TEXT_MAX, "%.*f %s", value == (uint64_t)value ? 0 : 1, value, units[unit]);
+	snprintf(buf, SIZE_TEXT_MAX, "%.*f %s", value == (double)(uint64_t)value ? 0 : 1, value, units[unit]);
 	return buf;
 }

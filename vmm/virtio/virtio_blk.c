@@ -35,7 +35,7 @@ static int check_range(const struct virtio_blk *blk, uint64_t sector, uint64_t l
 	/* Multiplies nothing before it is known to be small. */
 	if (!range_inside(sector, len / SECTOR, 0, block->size / SECTOR))
 		return -EINVAL;
-	return sector * SECTOR % block->logical_size ? -EINVAL : 0;
+	return (sector * SECTOR % block->logical_size) ? -EINVAL : 0;
 }
 
 /* How many segments a request may have. */

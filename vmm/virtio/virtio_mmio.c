@@ -404,7 +404,7 @@ static void serve_round(struct virtio_mmio *mmio, struct round *round, bool tell
 	/* The driver may have reset the device since the last round, or stopped it. */
 	for (unsigned i = 0; i < count && running(mmio); i++)
 		take_batch(mmio, (mmio->first + i) % count, round);
-	mmio->first = (mmio->first + 1) % count;
+	mmio->first = mmio->first + 1 < count ? mmio->first + 1 : 0;
 	room = mmio->config.ops->progress(mmio->config.dev, false);
 	round->more |= round->full && room;
 	if (tell || !round->more)

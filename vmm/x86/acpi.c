@@ -260,7 +260,8 @@ static void write_devices(struct aml *aml, const struct acpi_config *config)
 		for (i = 0; i < config->device_count; i++) {
 			const struct hw_device *device = &config->devices[i];
 
-			if (!device->compatible || strcmp(device->compatible, identities[kind].compatible))
+			if (!device->compatible ||
+				strcmp(device->compatible, identities[kind].compatible) != 0)
 				continue;
 			if (index == sizeof(digits) - 1) {
 				aml->full = true;
@@ -432,7 +433,7 @@ int acpi_build(const struct acpi_config *config, void *buf, size_t size, uint64_
 	uint64_t madt = build_madt(config, &area);
 	uint64_t xsdt = build_xsdt(&area, fadt, madt);
 
-	if (area.full)
+	if (!rsdp || area.full)
 		return -ENOSPC;
 	build_rsdp(rsdp, xsdt);
 	return 0;

@@ -167,7 +167,7 @@ static void write_timing(const struct cpuid_config *config, struct kvm_cpuid2 *c
 
 	if (!config->tsc_khz || !power || !(power->edx & POWER_EDX_INVARIANT))
 		return;
-	if (!kvm || memcmp(&kvm->ebx, "KVMKVMKVM\0\0", 12))
+	if (!kvm || memcmp(&kvm->ebx, "KVMKVMKVM\0\0", 12) != 0)
 		return;
 	kvm->eax = MAX(kvm->eax, LEAF_KVM_TIMING);
 	drop(cpuid, LEAF_KVM_TIMING);
