@@ -14,7 +14,7 @@ Usage: make [TARGET]... [VARIABLE=VALUE]...
   fuzz-seeds         the loader's first inputs, anew
   bench              lodge beside a bare VMM, QEMU and fio: start, exits, console, memory, disk; scripts/bench --help
   bench-linux        in the svm lane: how soon Linux is up, and its disk, beside QEMU (and kvmtool: LKVM=path)
-  lint               compilers' warnings, cppcheck, shellcheck, clang-format, our own rules
+  lint               compilers' warnings, gcc -fanalyzer, clang-tidy, cppcheck, shellcheck, clang-format, our own rules
   format             clang-format all C files in place
   install            into DESTDIR and PREFIX (/usr/local)
   uninstall          remove what install has put there
