@@ -45,6 +45,7 @@ all: $(BUILD)/lodge $(BUILD)/liblodge.a lodger compile_commands.json
 include guest/guest.mk
 include tests/tests.mk
 include mk/fuzz.mk
+include mk/faults.mk
 include mk/lint.mk
 include mk/install.mk
 include mk/help.mk

@@ -7,7 +7,9 @@
 #include "str.h"
 #include "virtio_blk.h"
 
-#define CHUNK_SECTORS (DISK_CHUNK / SECTOR_SIZE)
+#define CHUNK_SECTORS  (DISK_CHUNK / SECTOR_SIZE)
+#define RECORD_SECTORS 2
+#define FLUSH_EVERY    3
 
 static uint8_t buffer[DISK_CHUNK] __attribute__((aligned(4096)));
 
@@ -142,6 +144,31 @@ static int blk_zero(const struct blk_args *a)
 		disk_range_request(a->disk, BLK_T_WRITE_ZEROES, a->sector, (uint32_t)a->count, 0));
 }
 
+/* For a host that kills the machine meanwhile and looks what is left: what was flushed has to be there. */
+static int blk_log(const struct blk_args *a)
+{
+	if (a->count == 0) {
+		print("blk: a log has a place or more\n");
+		return 1;
+	}
+	for (uint64_t record = 1; record <= a->seed; record++) {
+		uint64_t sector = a->sector + (record - 1) % a->count * RECORD_SECTORS;
+		int status;
+
+		pattern_fill(buffer, sector, RECORD_SECTORS, record);
+		status = disk_request(a->disk, BLK_T_OUT, sector, buffer, RECORD_SECTORS * SECTOR_SIZE, 0);
+		if (status != BLK_S_OK)
+			return report(a, "write", sector, status);
+		if (record % FLUSH_EVERY != 0 && record != a->seed)
+			continue;
+		status = disk_request(a->disk, BLK_T_FLUSH, 0, NULL, 0, 0);
+		if (status != BLK_S_OK)
+			return report(a, "flush", 0, status);
+		print("flushed %lu\n", record);
+	}
+	return 0;
+}
+
 static const struct verb {
 	const char *name;
 	int (*run)(const struct blk_args *a);
@@ -156,6 +183,7 @@ static const struct verb {
 	{"id", blk_id, "D", "DISK                       its serial number"},
 	{"discard", blk_discard, "DSC", "DISK SECTOR COUNT"},
 	{"zero", blk_zero, "DSC", "DISK SECTOR COUNT          write zeroes"},
+	{"log", blk_log, "DSCK", "DISK SECTOR PLACES RECORDS flushes each third, and says so"},
 };
 
 static int usage(void)
@@ -164,7 +192,8 @@ static int usage(void)
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		print("  blk %-8s %s\n", verbs[i].name, verbs[i].usage);
 	print("pattern: 64-bit little-endian words; word i (0..63) of sector s with seed k is\n"
-	      "         k * 0x9e3779b97f4a7c15 + s * 64 + i, modulo 2^64\n");
+	      "         k * 0x9e3779b97f4a7c15 + s * 64 + i, modulo 2^64\n"
+	      "log:     2 sectors a record, record r with seed r, in PLACES places in turn\n");
 	return 1;
 }
 

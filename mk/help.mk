@@ -7,6 +7,7 @@ Usage: make [TARGET]... [VARIABLE=VALUE]...
   check              every test; scripts/check also installs what it needs, and lints
   check-unit         the tests that need no KVM
   check-vm           whole virtual machines; needs /dev/kvm
+  check-faults       what becomes of a guest whose host fails; a part of check-vm
   check-linux        stock Linux kernels, and check-vm, on a kvm_amd that QEMU emulates; needs no /dev/kvm
   check-linux-smoke  the quickest of these
   check-fuzz         what fuzzing has found so far, with ASan and UBSan; a part of check

@@ -8,54 +8,14 @@
 #include <unistd.h>
 
 #include "lib/command.h"
+#include "lib/disk_pattern.h"
 #include "lib/files.h"
 #include "lib/guest.h"
 #include "vm/suites.h"
 
-#define SECTOR 512
-#define IMAGE  "disk.img"
+#define IMAGE "disk.img"
 
 static struct guest guest;
-
-/* lodger's fill pattern (guest/README.md): 64-bit little-endian words, word i of sector s with seed k. */
-static uint64_t pattern(uint64_t seed, uint64_t sector, unsigned word)
-{
-	return seed * 0x9e3779b97f4a7c15 + sector * 64 + word;
-}
-
-static void fill(const char *path, uint64_t first, unsigned count, uint64_t seed)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	for (uint64_t sector = first; sector < first + count; sector++) {
-		uint64_t words[SECTOR / 8];
-
-		for (unsigned i = 0; i < SECTOR / 8; i++)
-			words[i] = pattern(seed, sector, i);
-		ck_assert_int_eq(pwrite(fd, words, SECTOR, (off_t)(sector * SECTOR)), SECTOR);
-	}
-	close(fd);
-}
-
-/* The first sector that does not hold the pattern, or first + count. */
-static uint64_t first_wrong(const char *path, uint64_t first, unsigned count, uint64_t seed)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	uint64_t sector;
-
-	for (sector = first; sector < first + count; sector++) {
-		uint64_t words[SECTOR / 8];
-
-		ck_assert_int_eq(pread(fd, words, SECTOR, (off_t)(sector * SECTOR)), SECTOR);
-		for (unsigned i = 0; i < SECTOR / 8; i++) {
-			if (words[i] != pattern(seed, sector, i))
-				goto out;
-		}
-	}
-out:
-	close(fd);
-	return sector;
-}
 
 static void run(const char *append, const struct lodge_disk *disk)
 {
@@ -71,9 +31,9 @@ static void check_both_ways(bool direct, enum lodge_aio aio, const char *engine)
 
 	files_make(IMAGE, 1 << 20);
 	run("run=blk fill 0 0 200 7;blk fill 0 2000 48 8;blk flush 0", &disk);
-	ck_assert_uint_eq(first_wrong(IMAGE, 0, 200, 7), 200);
-	ck_assert_uint_eq(first_wrong(IMAGE, 2000, 48, 8), 2048);
-	fill(IMAGE, 300, 100, 9);
+	ck_assert_uint_eq(pattern_first_wrong(IMAGE, 0, 200, 7), 200);
+	ck_assert_uint_eq(pattern_first_wrong(IMAGE, 2000, 48, 8), 2048);
+	pattern_fill(IMAGE, 300, 100, 9);
 	run("run=blk verify 0 300 100 9;blk verify 0 0 200 7", &disk);
 	ck_assert_uint_eq(guest.result.disks[0].errors, 0);
 	ck_assert_uint_eq(guest.result.disks[0].bytes_read, 300 * SECTOR);
@@ -111,8 +71,8 @@ START_TEST(a_wrong_sector_is_noticed)
 	const struct lodge_disk disk = {.path = IMAGE};
 
 	files_make(IMAGE, 1 << 20);
-	fill(IMAGE, 0, 16, 1);
-	fill(IMAGE, 5, 1, 2);
+	pattern_fill(IMAGE, 0, 16, 1);
+	pattern_fill(IMAGE, 5, 1, 2);
 	guest_init(&guest, "run=blk verify 0 0 16 1");
 	ck_assert_int_ne(guest_run_with_disk(&guest, &disk), 0);
 	ck_assert_msg(strstr(guest.console, "5") != NULL, "%s", guest.console);
@@ -124,12 +84,12 @@ START_TEST(a_disk_that_is_read_only_cannot_be_written)
 	const struct lodge_disk disk = {.path = IMAGE, .read_only = true};
 
 	files_make(IMAGE, 1 << 20);
-	fill(IMAGE, 0, 16, 1);
+	pattern_fill(IMAGE, 0, 16, 1);
 	chmod(IMAGE, 0400);
 	run("run=blk verify 0 0 16 1", &disk);
 	guest_init(&guest, "run=blk fill 0 0 1 2");
 	ck_assert_int_ne(guest_run_with_disk(&guest, &disk), 0);
-	ck_assert_uint_eq(first_wrong(IMAGE, 0, 16, 1), 16);
+	ck_assert_uint_eq(pattern_first_wrong(IMAGE, 0, 16, 1), 16);
 }
 END_TEST
 
@@ -150,7 +110,7 @@ START_TEST(eight_disks_are_eight_disks)
 	guest.config.disk_count = LODGE_DISKS_MAX;
 	ck_assert_msg(guest_run(&guest) == 0, "%s", guest.console);
 	for (unsigned i = 0; i < LODGE_DISKS_MAX; i++)
-		ck_assert_uint_eq(first_wrong(paths[i], 3, 5, 40 + i), 8);
+		ck_assert_uint_eq(pattern_first_wrong(paths[i], 3, 5, 40 + i), 8);
 }
 END_TEST
 
@@ -222,7 +182,7 @@ START_TEST(what_was_flushed_survives_sigkill)
 	ck_assert(command_expect(command, "\nflu''shed", 30));
 	kill(command->pid, SIGKILL);
 	command_finish(command, 10);
-	ck_assert_uint_eq(first_wrong(IMAGE, 10, 100, 77), 110);
+	ck_assert_uint_eq(pattern_first_wrong(IMAGE, 10, 100, 77), 110);
 	free(command);
 }
 END_TEST
@@ -268,7 +228,7 @@ START_TEST(discard_and_write_zeroes_leave_zeroes)
 	int fd;
 
 	files_make(IMAGE, 1 << 20);
-	fill(IMAGE, 0, 64, 5);
+	pattern_fill(IMAGE, 0, 64, 5);
 	run("run=blk discard 0 16 16;blk zero 0 32 16;blk flush 0", &disk);
 	fd = open(IMAGE, O_RDONLY | O_CLOEXEC);
 	ck_assert_int_eq(pread(fd, bytes, sizeof(bytes), 16 * SECTOR), sizeof(bytes));
@@ -276,8 +236,8 @@ START_TEST(discard_and_write_zeroes_leave_zeroes)
 	ck_assert_int_eq(pread(fd, bytes, sizeof(bytes), 32 * SECTOR), sizeof(bytes));
 	ck_assert_mem_eq(bytes, zeroes, sizeof(bytes));
 	close(fd);
-	ck_assert_uint_eq(first_wrong(IMAGE, 0, 16, 5), 16);
-	ck_assert_uint_eq(first_wrong(IMAGE, 48, 16, 5), 64);
+	ck_assert_uint_eq(pattern_first_wrong(IMAGE, 0, 16, 5), 16);
+	ck_assert_uint_eq(pattern_first_wrong(IMAGE, 48, 16, 5), 64);
 }
 END_TEST
 

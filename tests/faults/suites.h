@@ -1,0 +1,7 @@
+/* The suites of check-faults: main.c runs them all. */
+#pragma once
+
+#include <check.h>
+
+Suite *fault_disk_suite(void);
+Suite *fault_crash_suite(void);
