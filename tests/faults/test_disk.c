@@ -42,16 +42,21 @@ static const struct {
 	{ENGINE_WRITE, "2:ENOSPC", "write at sector 128: IOERR"},
 	{ENGINE_WRITE, "1:short", NULL},
 	{ENGINE_WRITE, "2:EINTR", NULL},
+	{ENGINE_WRITE, "1:EAGAIN", NULL},
 	{ENGINE_READ, "1:EIO", "read at sector 1024: IOERR"},
 	{ENGINE_READ, "1:short", NULL},
 	{ENGINE_READ, "1:EINTR", NULL},
+	{ENGINE_READ, "2:EAGAIN", NULL},
 	{ENGINE_FLUSH, "1:EIO", "flush at sector 0: IOERR"},
 	{ENGINE_FLUSH, "1:ENOSPC", "flush at sector 0: IOERR"},
 	{ENGINE_FLUSH, "1:EINTR", NULL},
+	{ENGINE_FLUSH, "1:EAGAIN", NULL},
 	{ENGINE_DISCARD, "1:EIO", "discard at sector 512: IOERR"},
 	{ENGINE_DISCARD, "1:EINTR", NULL},
+	{ENGINE_DISCARD, "1:EAGAIN", NULL},
 	{ENGINE_ZERO, "2:ENOSPC", "write-zeroes at sector 544: IOERR"},
 	{ENGINE_ZERO, "2:EINTR", NULL},
+	{ENGINE_ZERO, "2:EAGAIN", NULL},
 	{ENGINE_ZERO, "2:EOPNOTSUPP", NULL}, /* zeroes are written then */
 };
 /* clang-format on */
@@ -124,6 +129,26 @@ START_TEST(a_fault_of_the_disk_is_the_guests_to_know_or_is_overcome)
 }
 END_TEST
 
+/* From a file system in user space, for one. */
+START_TEST(a_host_that_says_again_for_ever_is_an_error)
+{
+	static const char *const faults[] = {"EAGAIN", "EINTR"};
+	char plan[128];
+
+	files_make(IMAGE, 1 << 20);
+	for (unsigned i = 0; i < 4; i++) {
+		bool write = i & 1;
+
+		snprintf(plan, sizeof(plan), "%s:1+:%s", write ? "pwritev" : "preadv", faults[i / 2]);
+		run_with(&engines[1], plan, write ? "run=blk fill 0 0 8 7" : "run=blk verify 0 0 8 7");
+		ck_assert_msg(guest.result.status == 1 && strstr(guest.console, "IOERR"), "%s: status %d %s",
+			plan, guest.result.status, guest.console);
+	}
+	run_with(&engines[1], "fdatasync:1+:EINTR", "run=blk flush 0");
+	ck_assert_int_eq(guest.result.status, 1);
+}
+END_TEST
+
 /* Neither a signal (nothing of it is mapped) nor old data: what is past the end is an error. */
 START_TEST(a_file_cut_under_the_guest_is_an_error_where_it_ends)
 {
@@ -178,6 +203,7 @@ Suite *fault_disk_suite(void)
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, files_setup, files_teardown);
 	tcase_add_loop_test(tcase, a_fault_of_the_disk_is_the_guests_to_know_or_is_overcome, 0, ENGINES);
+	tcase_add_test(tcase, a_host_that_says_again_for_ever_is_an_error);
 	tcase_add_loop_test(tcase, a_file_cut_under_the_guest_is_an_error_where_it_ends, 0, ENGINES);
 	tcase_add_loop_test(tcase, without_io_uring_threads_do_it, 0, 4);
 	suite_add_tcase(suite, tcase);

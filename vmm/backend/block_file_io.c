@@ -10,6 +10,7 @@
 
 #define BOUNCE_SIZE  KIB(256)
 #define ZEROES_PAGES 64
+#define TRIES_MAX    1000
 
 void block_list_add(struct block_list *list, struct block_request *request)
 {
@@ -30,6 +31,12 @@ struct block_request *block_list_take(struct block_list *list)
 	return request;
 }
 
+/* A host that says nothing but "again", such as a file system in user space, is not asked for ever. */
+static bool try_again(unsigned *tries)
+{
+	return (errno == EINTR || errno == EAGAIN) && (*tries)++ < TRIES_MAX;
+}
+
 static ssize_t transfer_some(int fd, bool write, const struct iovec *iov, unsigned count, uint64_t offset)
 {
 	int some = (int)MIN(count, (unsigned)IOV_MAX);
@@ -41,6 +48,8 @@ static ssize_t transfer_some(int fd, bool write, const struct iovec *iov, unsign
 static int transfer(
 	int fd, bool write, const struct iovec *iov, unsigned count, uint64_t offset, uint64_t done)
 {
+	unsigned tries = 0;
+
 	offset += done;
 	for (;;) {
 		ssize_t moved;
@@ -56,12 +65,13 @@ static int transfer(
 		} else {
 			moved = transfer_some(fd, write, iov, count, offset);
 		}
-		if (moved < 0 && errno == EINTR)
+		if (moved < 0 && try_again(&tries))
 			continue;
 		if (moved < 0)
 			return -errno;
 		if (moved == 0)
 			return -EIO; /* the file became shorter than the disk */
+		tries = 0;
 		offset += (uint64_t)moved;
 		done += (uint64_t)moved;
 	}
@@ -130,23 +140,25 @@ int block_file_finish(struct block_file *file, const struct block_request *reque
 
 static int file_flush(const struct block_file *file)
 {
+	unsigned tries = 0;
 	int r;
 
 	if (file->block.read_only)
 		return 0;
 	do
 		r = fdatasync(file->fd);
-	while (r < 0 && errno == EINTR);
+	while (r < 0 && try_again(&tries));
 	return r < 0 ? -errno : 0;
 }
 
 static int file_fallocate(const struct block_file *file, int mode, uint64_t offset, uint64_t len)
 {
+	unsigned tries = 0;
 	int r;
 
 	do
 		r = fallocate(file->fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)len);
-	while (r < 0 && errno == EINTR);
+	while (r < 0 && try_again(&tries));
 	return r < 0 ? -errno : 0;
 }
 
