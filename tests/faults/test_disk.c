@@ -129,6 +129,48 @@ START_TEST(a_fault_of_the_disk_is_the_guests_to_know_or_is_overcome)
 }
 END_TEST
 
+/* The kernel forgets: it says once that data was lost, and then takes the pages for clean. */
+START_TEST(after_a_failed_flush_no_flush_succeeds)
+{
+	const struct engine *engine = &engines[_i];
+	char plan[64];
+
+	if (!engine_works(engine, IMAGE))
+		return;
+	snprintf(plan, sizeof(plan), "%s:2:EIO", fault_names[engine->calls[ENGINE_FLUSH]]);
+	run_with(engine, plan,
+		"run=blk flush 0;echo one;blk fill 0 0 8 7;blk flush 0;echo two;blk flush 0;"
+		"blk verify 0 0 8 7;blk flush 0");
+	ck_assert_int_eq(guest.result.status, 1);
+	ck_assert_uint_eq(guest.result.disks[0].flushes, 4);
+	ck_assert_uint_eq(guest.result.disks[0].errors, 3);
+	ck_assert_msg(strstr(guest.console, "one") && strstr(strstr(guest.console, "two"), "flush at"), "%s",
+		guest.console);
+}
+END_TEST
+
+/* ... nor does one after a reset: the data is as lost to the next kernel. */
+START_TEST(a_restart_does_not_forget_a_failed_flush)
+{
+	const struct engine *engine = &engines[_i];
+	char plan[64];
+
+	if (!engine_works(engine, IMAGE))
+		return;
+	guest_init(&guest, "run=blk flush 0;blk write 0 1 x;blk flush 0;reset");
+	snprintf(plan, sizeof(plan), "%s:1:EIO", fault_names[engine->calls[ENGINE_FLUSH]]);
+	ck_assert(fault_plan(plan));
+	guest.config.restart = true;
+	guest.config.timeout_ms = 300;
+	guest_run_with_disk(
+		&guest, &(struct lodge_disk){.path = IMAGE, .aio = engine->aio, .direct = engine->direct});
+	ck_assert_int_eq(guest.result.outcome, LODGE_TIMEOUT);
+	ck_assert_uint_ge(guest.result.restarts, 1);
+	ck_assert_uint_ge(guest.result.disks[0].flushes, 3);
+	ck_assert_uint_eq(guest.result.disks[0].errors, guest.result.disks[0].flushes);
+}
+END_TEST
+
 /* From a file system in user space, for one. */
 START_TEST(a_host_that_says_again_for_ever_is_an_error)
 {
@@ -203,6 +245,8 @@ Suite *fault_disk_suite(void)
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, files_setup, files_teardown);
 	tcase_add_loop_test(tcase, a_fault_of_the_disk_is_the_guests_to_know_or_is_overcome, 0, ENGINES);
+	tcase_add_loop_test(tcase, after_a_failed_flush_no_flush_succeeds, 0, ENGINES);
+	tcase_add_loop_test(tcase, a_restart_does_not_forget_a_failed_flush, 0, ENGINES);
 	tcase_add_test(tcase, a_host_that_says_again_for_ever_is_an_error);
 	tcase_add_loop_test(tcase, a_file_cut_under_the_guest_is_an_error_where_it_ends, 0, ENGINES);
 	tcase_add_loop_test(tcase, without_io_uring_threads_do_it, 0, 4);

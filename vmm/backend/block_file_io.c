@@ -138,7 +138,18 @@ int block_file_finish(struct block_file *file, const struct block_request *reque
 		file->fd, request->op == BLOCK_WRITE, request->iov, request->count, request->offset, done);
 }
 
-static int file_flush(const struct block_file *file)
+/*
+ * The host tells of a write that was lost only once: it drops the data, and the next fsync() finds nothing to complain
+ * about. So who has seen one flush fail is never told again that all is safe.
+ */
+int block_file_flushed(struct block_file *file, int r)
+{
+	if (r < 0)
+		atomic_store(&file->flush_failed, true);
+	return atomic_load(&file->flush_failed) ? -EIO : 0;
+}
+
+static int file_flush(struct block_file *file)
 {
 	unsigned tries = 0;
 	int r;
@@ -148,7 +159,7 @@ static int file_flush(const struct block_file *file)
 	do
 		r = fdatasync(file->fd);
 	while (r < 0 && try_again(&tries));
-	return r < 0 ? -errno : 0;
+	return block_file_flushed(file, r);
 }
 
 static int file_fallocate(const struct block_file *file, int mode, uint64_t offset, uint64_t len)

@@ -29,6 +29,7 @@ struct block_file {
 	pthread_mutex_t bounce_lock; /* guards the bytes of the next; nothing is taken below it */
 	uint8_t *bounce;             /* direct I/O: for segments that are not aligned */
 	atomic_bool no_zero_range;   /* the host said that it cannot zero a range without a write */
+	atomic_bool flush_failed;    /* once, and all that follow do */
 
 	/* What the engine needs; that of the others is NULL. */
 	struct block_list done; /* "memory": carried out, and not yet reaped */
@@ -52,6 +53,9 @@ int block_file_execute(struct block_file *file, const struct block_request *requ
 
 /* ... from the byte `done` of a read or a write on, the others having been moved already. */
 int block_file_finish(struct block_file *file, const struct block_request *request, uint64_t done);
+
+/* What to answer to a flush that the host answered with r. Any threads. */
+int block_file_flushed(struct block_file *file, int r);
 
 /* Whether a read or a write must go through the bounce buffer. */
 bool block_file_needs_bounce(const struct block_file *file, const struct block_request *request);

@@ -121,6 +121,8 @@ static int result_of(struct block_file *file, const struct block_request *reques
 
 	if (answer == -EINTR || answer == -EAGAIN)
 		return block_file_execute(file, request);
+	if (request->op == BLOCK_FLUSH)
+		return block_file_flushed(file, answer);
 	if (answer < 0 || !transfer)
 		return answer;
 	if ((uint64_t)answer < request->len)
