@@ -191,6 +191,26 @@ START_TEST(a_host_that_says_again_for_ever_is_an_error)
 }
 END_TEST
 
+START_TEST(a_ring_that_takes_nothing_is_done_without)
+{
+	static const char *const plans[] = {"io_uring_submit:1:EAGAIN", "io_uring_submit:2:EBUSY",
+		"io_uring_submit:3:EINTR", "io_uring_submit:2+:EAGAIN", "io_uring_submit:1+:ENOMEM",
+		"io_uring_submit:1+:EBADR"};
+
+	if (!engine_works(&engines[0], IMAGE))
+		return;
+	for (unsigned i = 0; i < sizeof(plans) / sizeof(plans[0]); i++) {
+		make_image();
+		run_with(&engines[0], plans[i], WORK);
+		ck_assert_uint_ge(fault_hits(), 1);
+		ck_assert_msg(guest.result.status == 0, "%s: status %d %s\n%s", plans[i], guest.result.status,
+			guest.result.message, guest.console);
+		ck_assert(wrote_all());
+		ck_assert_uint_eq(guest.result.disks[0].errors, 0);
+	}
+}
+END_TEST
+
 /* Neither a signal (nothing of it is mapped) nor old data: what is past the end is an error. */
 START_TEST(a_file_cut_under_the_guest_is_an_error_where_it_ends)
 {
@@ -248,6 +268,7 @@ Suite *fault_disk_suite(void)
 	tcase_add_loop_test(tcase, after_a_failed_flush_no_flush_succeeds, 0, ENGINES);
 	tcase_add_loop_test(tcase, a_restart_does_not_forget_a_failed_flush, 0, ENGINES);
 	tcase_add_test(tcase, a_host_that_says_again_for_ever_is_an_error);
+	tcase_add_test(tcase, a_ring_that_takes_nothing_is_done_without);
 	tcase_add_loop_test(tcase, a_file_cut_under_the_guest_is_an_error_where_it_ends, 0, ENGINES);
 	tcase_add_loop_test(tcase, without_io_uring_threads_do_it, 0, 4);
 	suite_add_tcase(suite, tcase);

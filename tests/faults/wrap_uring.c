@@ -24,8 +24,6 @@ int __real_io_uring_register_files(struct io_uring *ring, const int *files, unsi
 int __wrap_io_uring_register_files(struct io_uring *ring, const int *files, unsigned count);
 int __real_io_uring_submit(struct io_uring *ring);
 int __wrap_io_uring_submit(struct io_uring *ring);
-int __real_io_uring_submit_and_wait(struct io_uring *ring, unsigned count);
-int __wrap_io_uring_submit_and_wait(struct io_uring *ring, unsigned count);
 
 int __wrap_io_uring_queue_init_params(unsigned entries, struct io_uring *ring, struct io_uring_params *params)
 {
@@ -121,7 +119,7 @@ static void write_over(struct io_uring *ring, const struct edits *edits)
 	}
 }
 
-static int submit(struct io_uring *ring, unsigned wait)
+static int submit(struct io_uring *ring)
 {
 	struct __kernel_timespec times[EDITS_MAX]; /* the kernel reads them before it returns */
 	struct edits edits = {.count = 0};
@@ -130,11 +128,10 @@ static int submit(struct io_uring *ring, unsigned wait)
 
 	for (unsigned i = 0; i < count && i < EDITS_MAX; i++)
 		apply(ring, &ring->sq.sqes[(first + i) & ring->sq.ring_mask], &edits, &times[i]);
-	if (edits.count)
-		wait = io_uring_cq_ready(ring) + count;
-	r = wait ? __real_io_uring_submit_and_wait(ring, wait) : __real_io_uring_submit(ring);
-	if (edits.count)
-		write_over(ring, &edits);
+	if (!edits.count)
+		return __real_io_uring_submit(ring);
+	r = io_uring_submit_and_wait(ring, io_uring_cq_ready(ring) + count);
+	write_over(ring, &edits);
 	return r;
 }
 
@@ -142,12 +139,5 @@ int __wrap_io_uring_submit(struct io_uring *ring)
 {
 	struct fault fault = fault_take(FAULT_io_uring_submit);
 
-	return fault.err ? -fault.err : submit(ring, 0);
-}
-
-int __wrap_io_uring_submit_and_wait(struct io_uring *ring, unsigned count)
-{
-	struct fault fault = fault_take(FAULT_io_uring_submit_and_wait);
-
-	return fault.err ? -fault.err : submit(ring, count);
+	return fault.err ? -fault.err : submit(ring);
 }

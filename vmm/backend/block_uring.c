@@ -105,13 +105,40 @@ static void uring_submit(struct block_backend *block, struct block_request *requ
 	uring->under_way++;
 }
 
+/* What the kernel has no memory for right now is done without it: nobody else may come by who would try again. */
+static void carry_out_rest(struct block_file *file)
+{
+	struct block_uring *uring = file->uring;
+	const struct io_uring_sq *sq = &uring->ring.sq;
+	unsigned count = io_uring_sq_ready(&uring->ring);
+
+	for (unsigned at = sq->sqe_tail - count; at != sq->sqe_tail; at++) {
+		struct io_uring_sqe *sqe = &sq->sqes[at & sq->ring_mask];
+		struct block_request *request = (struct block_request *)(uintptr_t)sqe->user_data;
+
+		if (!request)
+			continue;
+		/* Nothing takes its place, and the kernel will not tell of that (Linux 5.17; without 5.19 there is no ring). */
+		io_uring_prep_nop(sqe);
+		io_uring_sqe_set_flags(sqe, IOSQE_CQE_SKIP_SUCCESS);
+		io_uring_sqe_set_data(sqe, NULL);
+		request->result = block_file_execute(file, request);
+		block_list_add(&uring->done, request);
+		uring->under_way--;
+	}
+}
+
 static void uring_kick(struct block_backend *block)
 {
-	struct io_uring *ring = &block_file_of(block)->uring->ring;
+	struct block_file *file = block_file_of(block);
+	struct io_uring *ring = &file->uring->ring;
 
-	/* What the kernel has no memory for right now stays in the ring for the next time. */
-	if (io_uring_sq_ready(ring))
-		io_uring_submit(ring);
+	while (io_uring_sq_ready(ring)) {
+		if (io_uring_submit(ring) <= 0) {
+			carry_out_rest(file);
+			break;
+		}
+	}
 }
 
 /* From the kernel's answer to ours: less than asked for, or a signal, is no error yet. */
@@ -135,7 +162,7 @@ static struct io_uring_cqe *next_answer(struct io_uring *ring, bool wait)
 	struct io_uring_cqe *cqe = NULL;
 
 	while (io_uring_peek_cqe(ring, &cqe)) {
-		int r = wait ? io_uring_submit_and_wait(ring, 1) : -ENOENT;
+		int r = wait ? io_uring_wait_cqe(ring, &cqe) : -ENOENT;
 
 		/* On others the kernel takes the ring for broken: nobody shall wait for ever. */
 		if (r < 0 && r != -EINTR && r != -EAGAIN && r != -EBUSY)
@@ -148,10 +175,13 @@ static struct block_request *uring_reap(struct block_backend *block, bool wait)
 {
 	struct block_file *file = block_file_of(block);
 	struct block_uring *uring = file->uring;
-	struct block_request *request = block_list_take(&uring->done);
+	struct block_request *request;
 	struct io_uring_cqe *cqe;
 	int answer;
 
+	if (wait)
+		uring_kick(block);
+	request = block_list_take(&uring->done);
 	if (request || !uring->under_way)
 		return request;
 	cqe = next_answer(&uring->ring, wait);
