@@ -19,8 +19,8 @@ $(BUILD)/tests/lodge-faults: $(CLI_OBJS) $(filter $(BUILD)/vmm/util/%,$(LIB_OBJS
 	$(Q)$(CC) $(STATIC) $(LDFLAGS_ALL) $(FAULT_WRAP) -o $@ $^ $(LIBS) $(CURSES_LIBS)
 
 .PHONY: check-faults
-check-faults: $(BUILD)/tests/check-faults $(BUILD)/tests/lodge-faults
-	$(Q)LODGE=$(BUILD)/tests/lodge-faults $< || [ $$? = 77 ]
+check-faults: $(BUILD)/tests/check-faults $(BUILD)/tests/lodge-faults $(BUILD)/lodger.elf
+	$(Q)LODGE=$(BUILD)/tests/lodge-faults LODGER=$(BUILD)/lodger.elf $< || [ $$? = 77 ]
 check-vm: check-faults
 
 -include $(FAULT_OBJS:.o=.d)

@@ -4,4 +4,5 @@
 #include <check.h>
 
 Suite *fault_disk_suite(void);
+Suite *fault_sweep_suite(void);
 Suite *fault_crash_suite(void);

@@ -19,7 +19,8 @@ struct error {
 
 /*
  * Fills *error (which may be NULL) and returns err, a negative errno, so that a failing function ends
- * with `return error_set(...)`. The text says what failed, on what, why, and what to do about it.
+ * with `return error_set(...)`. The text says what failed, on what, why, and what to do about it. For want of
+ * descriptors, whatever it was that could not be opened, kind becomes ERROR_VMM, and the text tells of the limit.
  */
 int error_set(struct error *error, enum error_kind kind, int err, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
