@@ -139,13 +139,16 @@ void runtime_release(struct runtime_entry *entry)
 
 static int claim_once(const char *name, struct runtime_entry *entry)
 {
+	bool made = !mkdirat(entry->base_fd, name, 0700);
 	int err;
 
-	if (mkdirat(entry->base_fd, name, 0700) && errno != EEXIST)
+	if (!made && errno != EEXIST)
 		return -errno;
 	err = lock_entry(entry, O_CREAT);
 	if (!err)
 		remove_files(entry);
+	else if (made)
+		unlinkat(entry->base_fd, name, AT_REMOVEDIR); /* fails if somebody has it by now */
 	return err;
 }
 
