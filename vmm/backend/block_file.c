@@ -67,7 +67,7 @@ static int open_path(
 	 * file.
 	 */
 	int mode = config->read_only ? O_RDONLY : O_RDWR | O_EXCL;
-	int fd = open(config->path, mode | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int fd = TEMP_FAILURE_RETRY(open(config->path, mode | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
 	struct stat st;
 	int err;
 
@@ -114,7 +114,7 @@ static int lock_file(const struct block_file_config *config, int fd, struct erro
 		if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
 			return 0;
 		err = errno;
-		if (err != EAGAIN && err != EACCES)
+		if (err != EAGAIN && err != EACCES && err != EINTR)
 			break;
 		usleep(LOCK_PAUSE_US);
 	}

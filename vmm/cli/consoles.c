@@ -32,7 +32,8 @@ static int keep(struct consoles *consoles, int fd)
 static int open_file(
 	struct consoles *consoles, const char *path, struct lodge_console *ret_console, struct error *error)
 {
-	int fd = keep(consoles, open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+	int fd = keep(
+		consoles, TEMP_FAILURE_RETRY(open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)));
 
 	if (fd < 0)
 		return cannot(error, "file=", path, fd);

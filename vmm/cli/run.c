@@ -33,7 +33,7 @@ static int open_report(struct run *run, struct error *error)
 
 	if (!path)
 		return 0;
-	run->report_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	run->report_fd = TEMP_FAILURE_RETRY(open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
 	if (run->report_fd >= 0)
 		return 0;
 	return error_set(error, ERROR_USAGE, -errno, "--report: %s: %s", path, strerror(errno));

@@ -67,7 +67,7 @@ int kvm_system_open(struct kvm_system *system, const char *path, struct error *e
 {
 	int err;
 
-	system->fd = open(path, O_RDWR | O_CLOEXEC);
+	system->fd = TEMP_FAILURE_RETRY(open(path, O_RDWR | O_CLOEXEC));
 	if (system->fd < 0) {
 		err = errno;
 		return error_set(error, ERROR_HOST, -err, "%s: %s; %s", path, strerror(err), open_hint(err));

@@ -33,7 +33,8 @@ int image_open(struct image *image, const char *path, struct error *error)
 	int err;
 
 	/* O_NONBLOCK: a FIFO must not hang us here. */
-	*image = (struct image){.name = path, .fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+	*image = (struct image){
+		.name = path, .fd = TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK))};
 	if (image->fd < 0) {
 		err = errno;
 		return error_set(error, ERROR_IMAGE, -err, "%s: %s", path, strerror(err));
