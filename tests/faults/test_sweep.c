@@ -133,11 +133,11 @@ END_TEST
 static void choose_uses(unsigned count, unsigned uses[6])
 {
 	const unsigned wanted[5] = {1, 2, 3, count / 2, count};
-	unsigned len = 0;
+	unsigned len = 0, last = 0;
 
 	for (unsigned i = 0; i < 5; i++) {
-		if (wanted[i] <= count && (!len || wanted[i] > uses[len - 1]))
-			uses[len++] = wanted[i];
+		if (wanted[i] > last && wanted[i] <= count)
+			uses[len++] = last = wanted[i];
 	}
 	uses[len] = 0;
 }

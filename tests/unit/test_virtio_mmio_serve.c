@@ -181,8 +181,8 @@ START_TEST(a_burst_is_reported_once_and_a_long_one_in_between)
 		offer(i);
 	virtio_mmio_serve(&mmio);
 	ck_assert_uint_eq(raises, 1);
-	for (uint16_t i = 0; i < 2 * told - 1; i++)
-		offer(i);
+	for (unsigned i = 0; i < 2u * told - 1; i++)
+		offer((uint16_t)i);
 	virtio_mmio_serve(&mmio);
 	ck_assert_uint_eq(raises, 1 + 2);
 }

@@ -45,10 +45,11 @@ static void make_printable(json_t *value)
 	{
 		if (!printable(name))
 			json_object_del(value, name);
-		else if (strcmp(name, "text"))
+		else if (strcmp(name, "text") != 0)
 			make_printable(member);
 	}
-	json_array_foreach(value, i, member) make_printable(member);
+	for (i = 0; i < json_array_size(value); i++)
+		make_printable(json_array_get(value, i));
 	if (json_is_string(value) && !printable(json_string_value(value)))
 		make_string_printable(value);
 }
