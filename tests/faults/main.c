@@ -18,6 +18,7 @@ int main(void)
 		fault_sweep_suite,
 		fault_limits_suite,
 		fault_slow_suite,
+		fault_command_suite,
 		fault_crash_suite,
 	};
 	const size_t count = sizeof(suites) / sizeof(suites[0]);

@@ -7,4 +7,5 @@ Suite *fault_disk_suite(void);
 Suite *fault_sweep_suite(void);
 Suite *fault_limits_suite(void);
 Suite *fault_slow_suite(void);
+Suite *fault_command_suite(void);
 Suite *fault_crash_suite(void);

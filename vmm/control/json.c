@@ -2,6 +2,24 @@
 
 #include <string.h>
 
+static void keep_if(bool good, json_t **value)
+{
+	if (good)
+		return;
+	json_decref(*value);
+	*value = NULL;
+}
+
+void json_put(json_t **object, const char *key, json_t *value)
+{
+	keep_if(!json_object_set_new(*object, key, value), object);
+}
+
+void json_add(json_t **array, json_t *value)
+{
+	keep_if(!json_array_append_new(*array, value), array);
+}
+
 json_t *json_number(uint64_t value)
 {
 	return json_integer((json_int_t)value);
@@ -27,7 +45,7 @@ json_t *json_counts(const struct lodge_count *counts, unsigned len)
 	unsigned i;
 
 	for (i = 0; i < len; i++)
-		json_object_set_new(object, counts[i].name, json_number(counts[i].count));
+		json_put(&object, counts[i].name, json_number(counts[i].count));
 	return object;
 }
 
@@ -45,10 +63,10 @@ json_t *json_vcpus(const struct lodge_vcpu_stats *vcpus, unsigned count)
 		const struct lodge_vcpu_stats *vcpu = &vcpus[i];
 		json_t *object = json_object();
 
-		json_object_set_new(object, "guest_us", json_us(vcpu->guest_ns));
-		json_object_set_new(object, "exit_us", json_us(vcpu->exit_ns));
-		json_object_set_new(object, "exits", json_number(vcpu->exits));
-		json_array_append_new(array, object);
+		json_put(&object, "guest_us", json_us(vcpu->guest_ns));
+		json_put(&object, "exit_us", json_us(vcpu->exit_ns));
+		json_put(&object, "exits", json_number(vcpu->exits));
+		json_add(&array, object);
 	}
 	return array;
 }
@@ -57,12 +75,12 @@ static json_t *latency_us(const struct lodge_latency *latency)
 {
 	json_t *object = json_object();
 
-	json_object_set_new(object, "count", json_number(latency->count));
-	json_object_set_new(object, "p50", json_number(latency->p50_us));
-	json_object_set_new(object, "p90", json_number(latency->p90_us));
-	json_object_set_new(object, "p99", json_number(latency->p99_us));
-	json_object_set_new(object, "p999", json_number(latency->p999_us));
-	json_object_set_new(object, "max", json_number(latency->max_us));
+	json_put(&object, "count", json_number(latency->count));
+	json_put(&object, "p50", json_number(latency->p50_us));
+	json_put(&object, "p90", json_number(latency->p90_us));
+	json_put(&object, "p99", json_number(latency->p99_us));
+	json_put(&object, "p999", json_number(latency->p999_us));
+	json_put(&object, "max", json_number(latency->max_us));
 	return object;
 }
 
@@ -75,18 +93,18 @@ json_t *json_disks(const struct lodge_disk_stats *disks, unsigned count)
 		const struct lodge_disk_stats *disk = &disks[i];
 		json_t *object = json_object();
 
-		json_object_set_new(object, "engine", json_string(disk->engine));
-		json_object_set_new(object, "reads", json_number(disk->reads));
-		json_object_set_new(object, "writes", json_number(disk->writes));
-		json_object_set_new(object, "flushes", json_number(disk->flushes));
-		json_object_set_new(object, "discards", json_number(disk->discards));
-		json_object_set_new(object, "others", json_number(disk->others));
-		json_object_set_new(object, "errors", json_number(disk->errors));
-		json_object_set_new(object, "bytes_read", json_number(disk->bytes_read));
-		json_object_set_new(object, "bytes_written", json_number(disk->bytes_written));
-		json_object_set_new(object, "latency_us", latency_us(&disk->latency));
-		json_object_set_new(object, "throttled_us", json_us(disk->throttled_ns));
-		json_array_append_new(array, object);
+		json_put(&object, "engine", json_string(disk->engine));
+		json_put(&object, "reads", json_number(disk->reads));
+		json_put(&object, "writes", json_number(disk->writes));
+		json_put(&object, "flushes", json_number(disk->flushes));
+		json_put(&object, "discards", json_number(disk->discards));
+		json_put(&object, "others", json_number(disk->others));
+		json_put(&object, "errors", json_number(disk->errors));
+		json_put(&object, "bytes_read", json_number(disk->bytes_read));
+		json_put(&object, "bytes_written", json_number(disk->bytes_written));
+		json_put(&object, "latency_us", latency_us(&disk->latency));
+		json_put(&object, "throttled_us", json_us(disk->throttled_ns));
+		json_add(&array, object);
 	}
 	return array;
 }

@@ -6,6 +6,13 @@
 
 #include "lodge.h"
 
+/*
+ * Puts a value, whose reference it takes, into an object or at the end of an array. What cannot be had whole, for want of
+ * memory, becomes NULL, and so does all that it is put into: nothing is told by halves.
+ */
+void json_put(json_t **object, const char *key, json_t *value);
+void json_add(json_t **array, json_t *value);
+
 json_t *json_number(uint64_t value);
 json_t *json_us(uint64_t ns); /* in microseconds */
 /* Text that need not be UTF-8, which JSON wants. */

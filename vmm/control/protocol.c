@@ -60,7 +60,7 @@ static void announce(struct protocol *protocol, const char *name)
 
 static void set(struct call *call, const char *name, json_t *value)
 {
-	json_object_set_new(call->result, name, value);
+	json_put(&call->result, name, value);
 }
 
 /* The commands. */
@@ -102,12 +102,12 @@ static json_t *json_limits(struct cgroup *cgroup)
 	json_t *object = json_object();
 
 	cgroup_read(cgroup, &figures);
-	json_object_set_new(object, "cpu_share", json_integer(figures.limits.cpu_share));
-	json_object_set_new(object, "cpu_max", json_integer(figures.limits.cpu_max_percent));
-	json_object_set_new(object, "memory_max", json_number(figures.limits.memory_max));
+	json_put(&object, "cpu_share", json_integer(figures.limits.cpu_share));
+	json_put(&object, "cpu_max", json_integer(figures.limits.cpu_max_percent));
+	json_put(&object, "memory_max", json_number(figures.limits.memory_max));
 	if (figures.present) {
-		json_object_set_new(object, "cpu_throttled_us", json_number(figures.throttled_us));
-		json_object_set_new(object, "memory_current", json_number(figures.memory));
+		json_put(&object, "cpu_throttled_us", json_number(figures.throttled_us));
+		json_put(&object, "memory_current", json_number(figures.memory));
 	}
 	return object;
 }
@@ -373,17 +373,17 @@ json_t *protocol_answer(struct protocol *protocol, const char *line, size_t len,
 	call.request = json_loadb(line, len, JSON_REJECT_DUPLICATES, &where);
 	id = json_object_get(call.request, "id");
 	if (id)
-		json_object_set(reply, "id", id);
+		json_put(&reply, "id", json_incref(id));
 	if (!call.request)
 		error_set(&call.error, ERROR_USAGE, -EINVAL, "not JSON: %s", where.text);
 	else
 		run_command(&call);
-	json_object_set_new(reply, "ok", json_boolean(!call.error.kind));
+	json_put(&reply, "ok", json_boolean(!call.error.kind));
 	if (call.error.kind) {
-		json_object_set_new(reply, "status", json_integer(call.error.kind));
-		json_object_set_new(reply, "error", json_text(call.error.text));
+		json_put(&reply, "status", json_integer(call.error.kind));
+		json_put(&reply, "error", json_text(call.error.text));
 	} else {
-		json_object_set(reply, "result", call.result);
+		json_put(&reply, "result", json_incref(call.result));
 	}
 	if (call.subscribed)
 		*ret_subscribed = true;
@@ -398,8 +398,8 @@ json_t *protocol_event(const char *name)
 	json_t *event = json_object();
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	json_object_set_new(event, "event", json_string(name));
-	json_object_set_new(event, "time", json_real((double)now.tv_sec + (double)now.tv_nsec / 1e9));
+	json_put(&event, "event", json_string(name));
+	json_put(&event, "time", json_real((double)now.tv_sec + (double)now.tv_nsec / 1e9));
 	return event;
 }
 
@@ -407,8 +407,8 @@ json_t *protocol_exit_event(const struct lodge_result *result)
 {
 	json_t *event = protocol_event("exit");
 
-	json_object_set_new(event, "outcome", json_string(lodge_outcome_name(result->outcome)));
-	json_object_set_new(event, "status", json_integer(result->status));
-	json_object_set_new(event, "message", json_text(result->message));
+	json_put(&event, "outcome", json_string(lodge_outcome_name(result->outcome)));
+	json_put(&event, "status", json_integer(result->status));
+	json_put(&event, "message", json_text(result->message));
 	return event;
 }

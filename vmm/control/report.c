@@ -46,10 +46,10 @@ static json_t *registers(const struct lodge_registers *from)
 	json_t *object = json_object();
 	unsigned i;
 
-	json_object_set_new(object, "cpu", json_number(from->cpu));
+	json_put(&object, "cpu", json_number(from->cpu));
 	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		json_object_set_new(object, all[i].name, hex(all[i].value));
-	json_object_set_new(object, "code", code_bytes(from));
+		json_put(&object, all[i].name, hex(all[i].value));
+	json_put(&object, "code", code_bytes(from));
 	return object;
 }
 
@@ -72,26 +72,26 @@ static json_t *build(const struct lodge_result *result)
 {
 	json_t *object = json_object();
 
-	json_object_set_new(object, "outcome", json_string(lodge_outcome_name(result->outcome)));
-	json_object_set_new(object, "status", json_number((uint64_t)result->status));
-	json_object_set_new(
-		object, "guest_code", result->has_guest_code ? json_number(result->guest_code) : json_null());
-	json_object_set_new(object, "message", console_text(result->message));
-	json_object_set_new(
-		object, "kernel", *result->kernel_format ? json_string(result->kernel_format) : json_null());
-	json_object_set_new(object, "run_us", json_number(result->run_us));
-	json_object_set_new(object, "restarts", json_number(result->restarts));
-	json_object_set_new(object, "setup_us", json_counts(result->setup_us, result->setup_count));
-	json_object_set_new(object, "vcpus", json_vcpus(result->vcpus, result->vcpu_count));
-	json_object_set_new(object, "exits", json_counts(result->exits, result->exit_count));
-	json_object_set_new(object, "devices", json_counts(result->devices, result->device_count));
-	json_object_set_new(object, "disks", json_disks(result->disks, result->disk_count));
-	json_object_set_new(object, "console_bytes_in", json_number(result->console_bytes_in));
-	json_object_set_new(object, "console_bytes_out", json_number(result->console_bytes_out));
-	json_object_set_new(object, "peak_rss_bytes", json_number(result->peak_rss));
+	json_put(&object, "outcome", json_string(lodge_outcome_name(result->outcome)));
+	json_put(&object, "status", json_number((uint64_t)result->status));
+	json_put(&object, "guest_code",
+		result->has_guest_code ? json_number(result->guest_code) : json_null());
+	json_put(&object, "message", console_text(result->message));
+	json_put(
+		&object, "kernel", *result->kernel_format ? json_string(result->kernel_format) : json_null());
+	json_put(&object, "run_us", json_number(result->run_us));
+	json_put(&object, "restarts", json_number(result->restarts));
+	json_put(&object, "setup_us", json_counts(result->setup_us, result->setup_count));
+	json_put(&object, "vcpus", json_vcpus(result->vcpus, result->vcpu_count));
+	json_put(&object, "exits", json_counts(result->exits, result->exit_count));
+	json_put(&object, "devices", json_counts(result->devices, result->device_count));
+	json_put(&object, "disks", json_disks(result->disks, result->disk_count));
+	json_put(&object, "console_bytes_in", json_number(result->console_bytes_in));
+	json_put(&object, "console_bytes_out", json_number(result->console_bytes_out));
+	json_put(&object, "peak_rss_bytes", json_number(result->peak_rss));
 	if (result->has_registers)
-		json_object_set_new(object, "registers", registers(&result->registers));
-	json_object_set_new(object, "console_tail", console_text(result->console_tail));
+		json_put(&object, "registers", registers(&result->registers));
+	json_put(&object, "console_tail", console_text(result->console_tail));
 	return object;
 }
 
