@@ -72,6 +72,7 @@ static const struct {
 	{FAULT_socket, "EMFILE"},
 	{FAULT_bind, "EADDRINUSE"},
 	{FAULT_listen, "EADDRINUSE"},
+	{FAULT_signalfd, "EMFILE"},
 	{FAULT_write, "ENOSPC"},
 	{FAULT_write, "EINTR"},
 	{FAULT_write, "short"},
@@ -219,6 +220,7 @@ static const struct {
 	const char *err;
 } client_rows[] = {
 	{FAULT_socket, "EMFILE"},
+	{FAULT_connect, "EINTR"},
 	{FAULT_connect, "EAGAIN"},
 	{FAULT_connect, "ECONNREFUSED"},
 	{FAULT_poll, "EINTR"},

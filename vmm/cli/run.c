@@ -76,9 +76,10 @@ static int open_instance(struct run *run, struct lodge_error *error)
 	return err;
 }
 
-/* The signals that ask lodge to stop arrive through a descriptor that the library watches. */
-static int open_stop_fd(void)
+/* The signals that ask lodge to stop arrive through a descriptor that the library watches; without it, none would. */
+static int open_stop_fd(struct run *run, struct error *error)
 {
+	int *fd = &run->options.config.stop_fd;
 	sigset_t stop;
 
 	sigemptyset(&stop);
@@ -86,7 +87,8 @@ static int open_stop_fd(void)
 	sigaddset(&stop, SIGTERM);
 	sigaddset(&stop, SIGHUP);
 	sigprocmask(SIG_BLOCK, &stop, NULL);
-	return signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
+	*fd = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
+	return *fd >= 0 ? 0 : error_set(error, ERROR_VMM, -errno, "signals: %s", strerror(errno));
 }
 
 static void ignore_kick(int number)
@@ -265,12 +267,13 @@ static int run_run(const struct command *command, int argc, char **argv)
 		goto done;
 	if (!err)
 		err = open_outputs(&run, &error);
+	if (!err)
+		err = open_stop_fd(&run, &error);
 	if (err) {
 		print_error(command->name, error.text);
 		status = error.kind;
 		goto done;
 	}
-	run.options.config.stop_fd = open_stop_fd();
 	run.options.config.kick_signal = install_kick_signal();
 	run_to_end(&run, &result);
 	status = result.status;

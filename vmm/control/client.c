@@ -37,7 +37,7 @@ static int connect_to(const char *name, const char *file, int *ret_fd, struct er
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	/* A process that stands still takes no one: then its backlog is full some time. */
 	if (fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) &&
-		!connect(fd, (const struct sockaddr *)&address, sizeof(address))) {
+		!TEMP_FAILURE_RETRY(connect(fd, (const struct sockaddr *)&address, sizeof(address)))) {
 		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &for_ever, sizeof(for_ever));
 		*ret_fd = fd;
 		return 0;
