@@ -237,6 +237,24 @@ static const struct {
 	{FAULT_openat, "EMFILE"},
 };
 
+START_TEST(a_list_that_cannot_look_says_so)
+{
+	start("listed");
+	for (unsigned nth = 1; nth <= 2; nth++) {
+		char plan[64];
+
+		snprintf(plan, sizeof(plan), "openat:%u:EMFILE", nth);
+		plan_for_command(plan);
+		ck_assert_int_eq(command_call(command, "list", NULL), LODGE_STATUS_VMM_ERROR);
+		ck_assert_msg(
+			strstr(command->err, "the list of guests: Too many open files"), "%s", command->err);
+		plan_for_command(NULL);
+	}
+	ck_assert_int_eq(command_call(command, "list", NULL), 0);
+	ck_assert_ptr_nonnull(strstr(command->out, "listed"));
+}
+END_TEST
+
 START_TEST(a_command_that_cannot_ask_says_why_and_the_guest_runs_on)
 {
 	files_make("counts", sizeof(struct fault_counts));
@@ -263,6 +281,9 @@ START_TEST(a_command_that_cannot_ask_says_why_and_the_guest_runs_on)
 				command->status == 0 || (!again && command->status >= LODGE_STATUS_USAGE &&
 								command->status <= LODGE_STATUS_VMM_ERROR),
 				"%s: %d: %s", plan, command->status, command->err);
+			/* It is not said that there is no guest when it cannot be told. */
+			ck_assert_msg(
+				!strstr(command->err, "no guest of this name"), "%s: %s", plan, command->err);
 			ck_assert_msg(command->status == 0 ? strstr(command->out, "uptime") != NULL
 							   : is_one_line(command->err),
 				"%s: %s%s", plan, command->out, command->err);
@@ -306,6 +327,7 @@ Suite *fault_command_suite(void)
 	tcase_add_loop_test(
 		tcase, a_control_client_that_fails_costs_nobody_else_a_thing, 0, ROWS(server_rows));
 	tcase_add_test(tcase, clients_that_vanish_leave_nothing_open);
+	tcase_add_test(tcase, a_list_that_cannot_look_says_so);
 	tcase_add_test(tcase, a_command_that_cannot_ask_says_why_and_the_guest_runs_on);
 	tcase_add_test(tcase, a_kernel_cut_while_it_is_loaded_is_an_unusable_image);
 	suite_add_tcase(suite, tcase);

@@ -189,29 +189,30 @@ int runtime_claim(const char *name, struct runtime_entry *ret_entry, struct erro
 	return error_set(error, ERROR_HOST, err, "'%s': its runtime directory: %s", name, strerror(-err));
 }
 
-/* True: a process holds it. What a dead one left is removed. */
-static bool is_held(int base_fd, const char *name)
+/* 1: a process holds it; 0: none does, and what a dead one left is removed; or -errno: that cannot be told. */
+static int is_held(int base_fd, const char *name)
 {
 	struct runtime_entry entry = {.base_fd = dup(base_fd), .dir_fd = -1, .lock_fd = -1};
 	int err;
 
+	if (entry.base_fd < 0)
+		return -errno;
 	snprintf(entry.name, sizeof(entry.name), "%s", name);
 	err = lock_entry(&entry, 0);
 	if (!err) {
 		runtime_release(&entry);
-		return false;
+		return 0;
 	}
 	/* Without a lock it is on its way in or out; if it is neither, it is an empty directory. */
 	if (err == -ENOENT)
 		unlinkat(base_fd, name, AT_REMOVEDIR);
 	runtime_forget(&entry);
-	return err == -EEXIST;
+	return err == -EEXIST ? 1 : err == -EMFILE || err == -ENFILE || err == -ENOMEM ? err : 0;
 }
 
 int runtime_look(const char *name, struct error *error)
 {
-	bool held = false;
-	int base_fd = -1, err = runtime_name_valid(name) ? open_base(false, &base_fd, error) : -ENOENT;
+	int held = 0, base_fd = -1, err = runtime_name_valid(name) ? open_base(false, &base_fd, error) : -ENOENT;
 
 	if (!err) {
 		held = is_held(base_fd, name);
@@ -219,8 +220,11 @@ int runtime_look(const char *name, struct error *error)
 	} else if (err != -ENOENT) {
 		return err;
 	}
-	if (held)
+	if (held > 0)
 		return 0;
+	if (held < 0)
+		return error_set(
+			error, ERROR_VMM, held, "'%s': its runtime directory: %s", name, strerror(-held));
 	return error_set(
 		error, ERROR_USAGE, -ESRCH, "'%s': no guest of this name is running; see lodge list", name);
 }
@@ -282,8 +286,9 @@ int runtime_list(char ***ret_names, unsigned *ret_count, struct error *error)
 			goto done;
 		}
 		while (!err && (found = readdir(dir))) {
-			if (runtime_name_valid(found->d_name) && is_held(base_fd, found->d_name))
-				err = add_name(&names, found->d_name);
+			int held = runtime_name_valid(found->d_name) ? is_held(base_fd, found->d_name) : 0;
+
+			err = held > 0 ? add_name(&names, found->d_name) : held;
 		}
 	} else {
 		err = 0; /* no guest has run yet */
