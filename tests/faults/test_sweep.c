@@ -264,6 +264,24 @@ START_TEST(whatever_fails_while_a_guest_runs_it_ends_as_it_should)
 }
 END_TEST
 
+/* Also in the moment between the guest's end and the last look at its console: whoever reads it must not take it for whole. */
+START_TEST(output_that_is_lost_is_never_a_good_end)
+{
+	for (unsigned i = 0; i < 40; i++) {
+		guest_init(&guest, "run=echo well");
+		fault_plan(i % 2 ? "write_text:1:ENOSPC" : "write_text:2:EIO");
+		guest_run(&guest);
+		if (!fault_hits())
+			continue;
+		fault_plan(NULL);
+		ck_assert_msg(guest.result.status == LODGE_STATUS_VMM_ERROR &&
+				      strstr(guest.result.message, "console output: "),
+			"run %u: status %d %s\n%s", i, guest.result.status, guest.result.message,
+			guest.console);
+	}
+}
+END_TEST
+
 Suite *fault_sweep_suite(void)
 {
 	Suite *suite = suite_create("sweeps");
@@ -278,6 +296,7 @@ Suite *fault_sweep_suite(void)
 	tcase_add_test(tcase, a_lock_that_a_signal_interrupts_is_asked_for_again);
 	tcase_add_loop_test(
 		tcase, whatever_fails_while_a_guest_runs_it_ends_as_it_should, 0, SWEEPS(run_sweeps));
+	tcase_add_test(tcase, output_that_is_lost_is_never_a_good_end);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

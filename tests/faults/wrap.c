@@ -122,10 +122,25 @@ WRAP_MOVE(pwrite, (int fd, const void *from, size_t len, off_t at), (fd, from, l
 WRAP_MOVE(read, (int fd, void *to, size_t len), (fd, to, len))
 WRAP_MOVE(recv, (int fd, void *to, size_t len, int flags), (fd, to, len, flags))
 WRAP_MOVE(send, (int fd, const void *from, size_t len, int flags), (fd, from, len, flags))
-WRAP_MOVE(write, (int fd, const void *from, size_t len), (fd, from, len))
 WRAP_MOVE_V(preadv)
 WRAP_MOVE_V(pwritev)
 /* clang-format on */
+
+ssize_t __real_write(int fd, const void *from, size_t len);
+ssize_t __wrap_write(int fd, const void *from, size_t len);
+
+ssize_t __wrap_write(int fd, const void *from, size_t len)
+{
+	struct fault fault = fault_take(FAULT_write);
+
+	if (!fault.err && !fault.half && len != sizeof(uint64_t))
+		fault = fault_take(FAULT_write_text);
+	if (fault.err) {
+		errno = fault.err;
+		return -1;
+	}
+	return __real_write(fd, from, fault.half ? (len + 1) / 2 : len);
+}
 
 /* Those with an argument that may be missing. */
 

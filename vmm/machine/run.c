@@ -84,7 +84,11 @@ static void stop_ready(void *ctx, uint32_t events)
 
 static void console_failed(void *ctx, int err)
 {
-	vm_fail(ctx, "console output: %s", strerror(-err));
+	struct lodge_vm *vm = ctx;
+
+	/* Also after the guest's end, which is then no good one. */
+	vm->console_err = err;
+	vm_fail(vm, "console output: %s", strerror(-err));
 }
 
 static void timed_out(void *ctx)
@@ -213,6 +217,7 @@ static void drain_console(struct lodge_vm *vm)
 		timeout_ms = (int)MIN(left_ms, (uint64_t)INT32_MAX);
 	}
 	err = console_drain(&vm->console, stop_fds, timeout_ms);
+	err = vm->console_err ? vm->console_err : err;
 	if (err && err != -ECANCELED && err != -ETIMEDOUT && vm->ending.outcome != LODGE_VMM_ERROR) {
 		vm->ending = (struct ending){.outcome = LODGE_VMM_ERROR};
 		snprintf(

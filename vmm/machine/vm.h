@@ -131,6 +131,7 @@ struct lodge_vm {
 	/* The caller's thread runs this loop: console, timeout, stop. */
 	struct event_loop loop;
 	struct console console;
+	int console_err; /* -errno of a stream that failed; the same thread's */
 	struct event_timer timeout;
 	struct event_source stop_source;        /* an eventfd, for lodge_vm_stop() */
 	struct event_source stop_config_source; /* config.stop_fd */
