@@ -212,7 +212,8 @@ static int is_held(int base_fd, const char *name)
 
 int runtime_look(const char *name, struct error *error)
 {
-	int held = 0, base_fd = -1, err = runtime_name_valid(name) ? open_base(false, &base_fd, error) : -ENOENT;
+	int held = 0, base_fd = -1,
+	    err = runtime_name_valid(name) ? open_base(false, &base_fd, error) : -ENOENT;
 
 	if (!err) {
 		held = is_held(base_fd, name);
