@@ -41,8 +41,7 @@ static void make_printable(json_t *value)
 	size_t i;
 	void *next;
 
-	json_object_foreach_safe(value, next, name, member)
-	{
+	json_object_foreach_safe (value, next, name, member) {
 		if (!printable(name))
 			json_object_del(value, name);
 		else if (strcmp(name, "text") != 0)
