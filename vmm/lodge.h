@@ -132,6 +132,14 @@ enum lodge_trace {
 	LODGE_TRACE_EXIT = 1 << 4,
 };
 
+/* What the threads are for that the library starts. */
+enum lodge_thread {
+	LODGE_THREAD_VCPU,
+	LODGE_THREAD_IO,    /* the virtqueues */
+	LODGE_THREAD_BLOCK, /* requests of a disk that has no io_uring; started in lodge_vm_new() */
+	LODGE_THREAD_CONTROL,
+};
+
 /* What kind of file a kernel is. */
 enum lodge_format {
 	LODGE_FORMAT_AUTO, /* as its magic says: bzImage, ELF (PVH, multiboot 1, 64-bit entry), multiboot 1 */
@@ -182,12 +190,22 @@ struct lodge_config {
 	void (*started)(void *ctx);
 	void *started_ctx;
 	const char *kvm_device; /* NULL: /dev/kvm */
+	/*
+	 * For who confines the process, as `lodge run` does (docs/sandbox.md); NULL: nobody. `opened` is called once, on
+	 * the thread in lodge_vm_new(), when all that has a path is open and nothing of the kernel was looked at: the
+	 * library opens no path from then on. `thread_started` is the first call on each thread that the library starts.
+	 * Neither can fail: who may not go on unconfined has to end the process.
+	 */
+	void (*opened)(void *ctx);
+	void (*thread_started)(void *ctx, enum lodge_thread thread);
+	void *guard_ctx;
 };
 
 #define LODGE_CODE_MAX          16
 #define LODGE_CONSOLE_MAX       2048
 #define LODGE_COUNTS_MAX        40
 #define LODGE_KERNEL_FORMAT_MAX 64
+#define LODGE_SANDBOX_MAX       16
 
 struct lodge_count {
 	const char *name; /* static */
@@ -248,6 +266,9 @@ struct lodge_result {
 	unsigned disk_count;
 	uint64_t console_bytes_in, console_bytes_out;
 	uint64_t peak_rss; /* bytes, of the whole process, guest memory included */
+	/* What confined the process, for the report: the caller's to fill in, with names that live as long. */
+	const char *sandbox[LODGE_SANDBOX_MAX];
+	unsigned sandbox_count;
 	/* "ELF64 with a PVH note", or, of a compressed file, "..., gzip"; empty: none was loaded. */
 	char kernel_format[LODGE_KERNEL_FORMAT_MAX];
 	bool has_registers; /* after a triple fault and a KVM error */

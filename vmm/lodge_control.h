@@ -75,6 +75,15 @@ LODGE_API int lodge_instance_limit(
  */
 LODGE_API void lodge_instance_leave(struct lodge_instance *instance);
 
+#define LODGE_FOLDERS_MAX 3
+
+/*
+ * Descriptors, the instance's own, of the folders in which it still opens, makes and removes files once it has its name:
+ * for who confines the process. How many there are.
+ */
+LODGE_API unsigned lodge_instance_folders(
+	const struct lodge_instance *instance, int ret_folders[LODGE_FOLDERS_MAX]);
+
 /* Starts to answer on the control socket, on a thread of its own, for a VM and the configuration it was made of. */
 LODGE_API int lodge_instance_serve(struct lodge_instance *instance, struct lodge_vm *vm,
 	const struct lodge_config *config, struct lodge_error *ret_error);

@@ -220,6 +220,7 @@ START_TEST(a_cgroup_that_cannot_be_made_is_told_of)
 	put("self", "0::/home/cgroup.procs\n");
 	put("top/home/cgroup.controllers", "cpu\n");
 	expect_failure(&half, -EOPNOTSUPP, "");
+	cgroup.sought = false;
 	put("self", "0::/gone\n");
 	expect_failure(&half, -EOPNOTSUPP, "/top/gone: ");
 }
@@ -244,7 +245,7 @@ static void expect_written(const struct lodge_limits *limits, unsigned mask, con
 	put("top/cpu.weight", "");
 	put("top/cpu.max", "");
 	put("top/memory.max", "");
-	ck_assert_int_eq(cgroup_write("top", mask, limits, &error), 0);
+	ck_assert_int_eq(cgroup_write(AT_FDCWD, "top", mask, limits, &error), 0);
 	expect_file("top/cpu.weight", weight);
 	expect_file("top/cpu.max", quota);
 	expect_file("top/memory.max", memory);
@@ -265,7 +266,7 @@ START_TEST(the_files_say_what_was_asked_for)
 	expect_written(&most, CGROUP_CPU | CGROUP_MEMORY, "10000", "6400000 100000", "9223372036854775807");
 	expect_written(&none, CGROUP_CPU | CGROUP_MEMORY, "100", "max", "max");
 	unlink("top/cpu.max");
-	ck_assert_int_eq(cgroup_write("top", CGROUP_CPU, &all, &error), -ENOENT);
+	ck_assert_int_eq(cgroup_write(AT_FDCWD, "top", CGROUP_CPU, &all, &error), -ENOENT);
 	ck_assert_ptr_nonnull(strstr(error.text, "top/cpu.max: No such file"));
 }
 END_TEST

@@ -229,6 +229,15 @@ static void lend_huge_pages(void)
 		printf("SKIPPED: huge pages: this host has none, and does not set any aside for this user\n");
 }
 
+static void read_huge_pages(struct huge_pages *ret_pages)
+{
+	struct huge_pages_files files;
+
+	huge_pages_open(&files);
+	huge_pages_read(&files, ret_pages);
+	huge_pages_close(&files);
+}
+
 START_TEST(huge_pages_are_taken_at_once_and_flushed_as_a_whole)
 {
 	struct guest_memory huge = {0};
@@ -236,16 +245,16 @@ START_TEST(huge_pages_are_taken_at_once_and_flushed_as_a_whole)
 
 	if (!lent)
 		return;
-	huge_pages_read(&before);
+	read_huge_pages(&before);
 	ck_assert_uint_ge(before.left, 4);
 	ck_assert_int_eq(guest_memory_add_huge(&huge, MIB(2), MIB(4)), 0);
-	huge_pages_read(&after);
+	read_huge_pages(&after);
 	ck_assert_uint_eq(after.left, before.left - 2);
 	huge.regions[0].hva[MIB(2)] = 0x5a;
 	ck_assert_int_eq(guest_memory_flush_page(&huge, MIB(4) + 12345), 0);
 	ck_assert_uint_eq(huge.regions[0].hva[MIB(2)], 0x5a);
 	guest_memory_fini(&huge);
-	huge_pages_read(&after);
+	read_huge_pages(&after);
 	ck_assert_uint_eq(after.left, before.left);
 }
 END_TEST
@@ -254,7 +263,7 @@ START_TEST(huge_pages_that_are_not_there_are_enomem)
 {
 	struct huge_pages pages;
 
-	huge_pages_read(&pages);
+	read_huge_pages(&pages);
 	ck_assert_int_eq(guest_memory_add_huge(&mem, MIB(2), (pages.left + 1) * HUGE_PAGE_SIZE), -ENOMEM);
 	ck_assert_int_eq(guest_memory_add_huge(&mem, MIB(2), MIB(3)), -EINVAL);
 	ck_assert_int_eq(guest_memory_add_huge(&mem, MIB(3), MIB(2)), -EINVAL);

@@ -67,7 +67,7 @@ START_TEST(empty_result_has_every_field)
 {
 	static const char *const fields[] = {"outcome", "status", "guest_code", "message", "kernel", "run_us",
 		"restarts", "setup_us", "vcpus", "exits", "devices", "disks", "console_bytes_in",
-		"console_bytes_out", "peak_rss_bytes", "console_tail"};
+		"console_bytes_out", "sandbox", "peak_rss_bytes", "console_tail"};
 
 	write_report();
 	for (unsigned i = 0; i < ARRAY_SIZE(fields); i++)
@@ -104,6 +104,24 @@ START_TEST(facts_are_reported_as_they_are)
 	ck_assert_uint_eq(number(report, "peak_rss_bytes"), 0x40000000000);
 	ck_assert_str_eq(string(report, "kernel"), "ELF64 with a PVH note");
 	ck_assert_str_eq(string(report, "message"), "what \"went\" wrong");
+}
+END_TEST
+
+START_TEST(the_sandbox_is_a_list_of_names)
+{
+	const json_t *list;
+
+	write_report();
+	ck_assert(json_is_array(json_object_get(report, "sandbox")));
+	ck_assert_uint_eq(json_array_size(json_object_get(report, "sandbox")), 0);
+	json_decref(report);
+	result.sandbox[0] = "seccomp";
+	result.sandbox[1] = "landlock";
+	result.sandbox_count = 2;
+	write_report();
+	list = json_object_get(report, "sandbox");
+	ck_assert_uint_eq(json_array_size(list), 2);
+	ck_assert_str_eq(json_string_value(json_array_get(list, 1)), "landlock");
 }
 END_TEST
 
@@ -319,6 +337,7 @@ Suite *report_suite(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, empty_result_has_every_field);
 	tcase_add_test(tcase, facts_are_reported_as_they_are);
+	tcase_add_test(tcase, the_sandbox_is_a_list_of_names);
 	tcase_add_test(tcase, guest_code_of_zero_is_a_code);
 	tcase_add_test(tcase, counts_are_objects_by_name);
 	tcase_add_test(tcase, disks_are_an_array_in_order);

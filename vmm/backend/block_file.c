@@ -280,7 +280,7 @@ static int start_engine(struct block_file *file, const struct block_file_config 
 			"`aio=io_uring` out",
 			config->path, strerrordesc_np(-r));
 	if (r < 0)
-		r = block_threads_start(file);
+		r = block_threads_start(file, config);
 	if (r < 0)
 		return error_set(error, ERROR_VMM, r, "%s: starting its threads: %s", config->path,
 			strerrordesc_np(-r));

@@ -19,6 +19,9 @@ struct block_file_config {
 	bool read_only;
 	bool direct; /* around the host's page cache (O_DIRECT) */
 	enum block_aio aio;
+	void (*thread_begins)(
+		void *ctx); /* first thing on each thread that the engine starts; NULL: nobody is told */
+	void *ctx;
 };
 
 /*

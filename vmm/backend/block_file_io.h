@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "backend/block.h"
+#include "backend/block_file.h"
 
 /* The largest block that direct I/O may ask for; the page of zeroes and the bounce buffer are made for it. */
 #define BLOCK_FILE_ALIGN_MAX 4096u
@@ -63,4 +64,4 @@ bool block_file_needs_bounce(const struct block_file *file, const struct block_r
 /* The engines: each sets ops, engine and event_fd. 0 or -errno, and then the file is as it was. */
 void block_memory_start(struct block_file *file);
 int block_uring_start(struct block_file *file); /* an error: this host has, or allows, none */
-int block_threads_start(struct block_file *file);
+int block_threads_start(struct block_file *file, const struct block_file_config *config);

@@ -12,6 +12,8 @@
 
 struct block_threads {
 	struct block_file *file;
+	void (*thread_begins)(void *ctx);
+	void *ctx;
 	pthread_t threads[THREADS];
 	unsigned thread_count;
 	pthread_mutex_t lock;    /* guards what follows; nothing is taken below it */
@@ -26,6 +28,8 @@ static void *worker(void *ctx)
 {
 	struct block_threads *threads = ctx;
 
+	if (threads->thread_begins)
+		threads->thread_begins(threads->ctx);
 	pthread_mutex_lock(&threads->lock);
 	for (;;) {
 		struct block_request *request = block_list_take(&threads->todo);
@@ -113,13 +117,14 @@ static const struct block_ops threads_ops = {
 	.close = threads_close,
 };
 
-/* Signals are for the embedder's threads. */
+/* Signals are for the embedder's threads, but for a call that the embedder forbids (seccomp(2)): that is a fault. */
 static int start_all(struct block_threads *threads)
 {
 	sigset_t all, before;
 	int r = 0;
 
 	sigfillset(&all);
+	sigdelset(&all, SIGSYS);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	while (!r && threads->thread_count < THREADS) {
 		r = -pthread_create(&threads->threads[threads->thread_count], NULL, worker, threads);
@@ -129,7 +134,7 @@ static int start_all(struct block_threads *threads)
 	return r;
 }
 
-int block_threads_start(struct block_file *file)
+int block_threads_start(struct block_file *file, const struct block_file_config *config)
 {
 	struct block_threads *threads = calloc(1, sizeof(*threads));
 	int fd, r;
@@ -143,6 +148,8 @@ int block_threads_start(struct block_file *file)
 		return r;
 	}
 	threads->file = file;
+	threads->thread_begins = config->thread_begins;
+	threads->ctx = config->ctx;
 	pthread_mutex_init(&threads->lock, NULL);
 	pthread_cond_init(&threads->to_do, NULL);
 	pthread_cond_init(&threads->has_done, NULL);

@@ -69,7 +69,7 @@ static int join(char to[CGROUP_PATH_MAX], const char *folder, const char *file)
 	return len < CGROUP_PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
-static int write_file(const char *folder, const char *file, const char *text)
+static int write_file(int at_fd, const char *folder, const char *file, const char *text)
 {
 	char path[CGROUP_PATH_MAX];
 	int fd, err = join(path, folder, file);
@@ -77,7 +77,7 @@ static int write_file(const char *folder, const char *file, const char *text)
 
 	if (err)
 		return err;
-	fd = open(path, O_WRONLY | O_CLOEXEC);
+	fd = openat(at_fd, path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	do
@@ -89,10 +89,10 @@ static int write_file(const char *folder, const char *file, const char *text)
 }
 
 /* What fits of a file; "" where it cannot be read. */
-static void read_file(const char *folder, const char *file, char *text, size_t size)
+static void read_file(int at_fd, const char *folder, const char *file, char *text, size_t size)
 {
 	char path[CGROUP_PATH_MAX];
-	int fd = join(path, folder, file) ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	int fd = join(path, folder, file) ? -1 : openat(at_fd, path, O_RDONLY | O_CLOEXEC);
 	ssize_t count = fd < 0 ? 0 : read(fd, text, size - 1);
 
 	if (fd >= 0)
@@ -101,12 +101,12 @@ static void read_file(const char *folder, const char *file, char *text, size_t s
 }
 
 /* Which of our controllers a file lists. */
-static unsigned read_controllers(const char *folder, const char *file)
+static unsigned read_controllers(int at_fd, const char *folder, const char *file)
 {
 	char text[1024], *rest = text, *word;
 	unsigned mask = 0, i;
 
-	read_file(folder, file, text, sizeof(text));
+	read_file(at_fd, folder, file, text, sizeof(text));
 	while ((word = strsep(&rest, " \n"))) {
 		for (i = 0; i < ARRAY_SIZE(controllers); i++)
 			mask |= strcmp(word, controllers[i].name) ? 0 : controllers[i].bit;
@@ -115,7 +115,7 @@ static unsigned read_controllers(const char *folder, const char *file)
 }
 
 /* Gives controllers to the cgroups below this one ('+'), or takes them back ('-'). */
-static int turn_controllers(const char *folder, char sign, unsigned mask)
+static int turn_controllers(int at_fd, const char *folder, char sign, unsigned mask)
 {
 	char text[32] = "";
 	unsigned i;
@@ -127,7 +127,7 @@ static int turn_controllers(const char *folder, char sign, unsigned mask)
 			snprintf(text + len, sizeof(text) - len, "%s%c%s", len ? " " : "", sign,
 				controllers[i].name);
 	}
-	return mask ? write_file(folder, "/cgroup.subtree_control", text) : 0;
+	return mask ? write_file(at_fd, folder, "/cgroup.subtree_control", text) : 0;
 }
 
 /* The cgroup */
@@ -139,30 +139,52 @@ static const char *how_to_get_one(void)
 	               : "`systemd-run --scope -p Delegate=yes lodge ...` starts lodge in one that it may divide";
 }
 
-static int find_home(struct cgroup *cgroup, char top[CGROUP_PATH_MAX], struct error *error)
+/* A path as seen from the topmost cgroup's folder, which is kept open. */
+static const char *inside(const struct cgroup *cgroup, const char *path)
+{
+	const char *rest = path + strlen(cgroup->top);
+
+	return *rest ? rest + strspn(rest, "/") : ".";
+}
+
+static int find_home(struct cgroup *cgroup, struct error *error)
 {
 	FILE *mountinfo = fopen(cgroup->mountinfo, "re"), *self = fopen(cgroup->self, "re");
 	int err;
 
 	if (mountinfo && self)
-		err = cgroup_find(mountinfo, self, cgroup->home, top, error);
+		err = cgroup_find(mountinfo, self, cgroup->home, cgroup->top, error);
 	else
 		err = error_set(error, ERROR_HOST, -ENOENT, "limits: they need /proc, and it is not there");
 	if (mountinfo)
 		fclose(mountinfo);
 	if (self)
 		fclose(self);
-	return err;
+	if (err)
+		return err;
+	cgroup->top_fd = open(cgroup->top, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (cgroup->top_fd >= 0)
+		return 0;
+	return error_set(error, ERROR_HOST, -errno, "limits: %.200s: %s", cgroup->top, strerror(errno));
 }
 
-static int check_controllers(const char *home, const char *top, unsigned wanted, struct error *error)
+void cgroup_seek(struct cgroup *cgroup)
 {
-	unsigned missing = wanted & ~read_controllers(home, "/cgroup.controllers"), i;
+	if (!cgroup->sought)
+		cgroup->missing = find_home(cgroup, &cgroup->missing_error);
+	cgroup->sought = true;
+}
+
+static int check_controllers(const struct cgroup *cgroup, unsigned wanted, struct error *error)
+{
+	const char *home = cgroup->home, *top = cgroup->top;
+	int fd = cgroup->top_fd;
+	unsigned missing = wanted & ~read_controllers(fd, inside(cgroup, home), "/cgroup.controllers"), i;
 
 	for (i = 0; i < ARRAY_SIZE(controllers); i++) {
 		if (!(missing & controllers[i].bit))
 			continue;
-		if (read_controllers(top, "/cgroup.controllers") & controllers[i].bit)
+		if (read_controllers(fd, ".", "/cgroup.controllers") & controllers[i].bit)
 			return error_set(error, ERROR_HOST, -EOPNOTSUPP,
 				"limits: %.200s: the %s controller is not given to this cgroup; %s", home,
 				controllers[i].name, how_to_get_one());
@@ -203,12 +225,12 @@ void cgroup_let_go(struct cgroup *cgroup)
 }
 
 /* Who was killed a moment ago may still be in there, and so may KVM's threads for a VM that is being taken apart. */
-static int remove_cgroup(const char *path)
+static int remove_cgroup(int at_fd, const char *path)
 {
 	const struct timespec pause = {.tv_nsec = 1000000};
 	unsigned tries;
 
-	for (tries = 0; rmdir(path); tries++) {
+	for (tries = 0; unlinkat(at_fd, path, AT_REMOVEDIR); tries++) {
 		if (errno != EBUSY || tries == REMOVE_TRIES)
 			return -errno;
 		nanosleep(&pause, NULL);
@@ -230,21 +252,22 @@ void cgroup_remove_noted(int dir_fd)
 	path[MAX(count, 0)] = '\0';
 	last = strrchr(path, '/');
 	if (last && !strncmp(last, PREFIX, strlen(PREFIX)))
-		remove_cgroup(path);
+		remove_cgroup(AT_FDCWD, path);
 	unlinkat(dir_fd, CGROUP_FILE, 0);
 }
 
 /* Into the new cgroup, and only then are its controllers turned on: where processes are, none can be (cgroups(7)). */
 static int enter(struct cgroup *cgroup, unsigned wanted, struct error *error)
 {
-	unsigned enabled = wanted & ~read_controllers(cgroup->home, "/cgroup.subtree_control");
-	int err = write_file(cgroup->path, "/cgroup.procs", "0");
+	const char *home = inside(cgroup, cgroup->home);
+	unsigned enabled = wanted & ~read_controllers(cgroup->top_fd, home, "/cgroup.subtree_control");
+	int err = write_file(cgroup->top_fd, inside(cgroup, cgroup->path), "/cgroup.procs", "0");
 
 	if (err)
 		return error_set(error, ERROR_HOST, err,
 			"limits: %.200s: this process cannot be moved there: %s; %s", cgroup->path,
 			strerror(-err), how_to_get_one());
-	err = turn_controllers(cgroup->home, '+', enabled);
+	err = turn_controllers(cgroup->top_fd, home, '+', enabled);
 	if (err == -EBUSY)
 		return error_set(error, ERROR_HOST, err,
 			"limits: %.200s: other processes, such as a shell, are in this cgroup, and it cannot be "
@@ -265,10 +288,13 @@ static int enter(struct cgroup *cgroup, unsigned wanted, struct error *error)
  */
 static void leave(struct cgroup *cgroup)
 {
-	if (write_file(cgroup->home, "/cgroup.procs", "0") == -EBUSY &&
-		!turn_controllers(cgroup->home, '-', cgroup->enabled))
-		write_file(cgroup->home, "/cgroup.procs", "0");
-	remove_cgroup(cgroup->path);
+	const char *home = inside(cgroup, cgroup->home);
+	int fd = cgroup->top_fd;
+
+	if (write_file(fd, home, "/cgroup.procs", "0") == -EBUSY &&
+		!turn_controllers(fd, home, '-', cgroup->enabled))
+		write_file(fd, home, "/cgroup.procs", "0");
+	remove_cgroup(fd, inside(cgroup, cgroup->path));
 	drop_note(cgroup);
 	*cgroup->path = '\0';
 	cgroup->controllers = cgroup->enabled = 0;
@@ -279,16 +305,18 @@ static void leave(struct cgroup *cgroup)
 static int make(struct cgroup *cgroup, struct error *error)
 {
 	char name[sizeof(PREFIX) + sizeof(cgroup->name)];
-	int err;
+	int err, fd = cgroup->top_fd;
+	const char *path;
 
 	snprintf(name, sizeof(name), PREFIX "%s", cgroup->name);
 	err = join(cgroup->path, cgroup->home, name);
 	if (!err)
 		err = note(cgroup);
-	if (!err && mkdir(cgroup->path, 0755)) {
+	path = inside(cgroup, cgroup->path);
+	if (!err && mkdirat(fd, path, 0755)) {
 		err = -errno;
 		if (err == -EEXIST)
-			err = remove_cgroup(cgroup->path) || mkdir(cgroup->path, 0755) ? -EEXIST : 0;
+			err = remove_cgroup(fd, path) || mkdirat(fd, path, 0755) ? -EEXIST : 0;
 	}
 	if (!err)
 		return 0;
@@ -302,7 +330,8 @@ static int make(struct cgroup *cgroup, struct error *error)
 		cgroup->home, strerror(-err), how_to_get_one());
 }
 
-int cgroup_write(const char *path, unsigned mask, const struct lodge_limits *limits, struct error *error)
+int cgroup_write(
+	int at_fd, const char *path, unsigned mask, const struct lodge_limits *limits, struct error *error)
 {
 	char weight[24], quota[24], memory[24];
 	const struct {
@@ -324,7 +353,8 @@ int cgroup_write(const char *path, unsigned mask, const struct lodge_limits *lim
 	if (limits->memory_max)
 		snprintf(memory, sizeof(memory), "%" PRIu64, limits->memory_max);
 	for (i = 0; i < ARRAY_SIZE(files); i++) {
-		int err = (mask & files[i].controller) ? write_file(path, files[i].file, files[i].text) : 0;
+		int err = (mask & files[i].controller) ? write_file(at_fd, path, files[i].file, files[i].text)
+		                                       : 0;
 
 		if (err)
 			return error_set(error, ERROR_HOST, err, "limits: %.200s%s: %s", path, files[i].file,
@@ -339,13 +369,16 @@ static int change(struct cgroup *cgroup, const struct lodge_limits *limits, stru
 	unsigned wanted = (limits->cpu_share || limits->cpu_max_percent ? CGROUP_CPU : 0) |
 	                  (limits->memory_max ? CGROUP_MEMORY : 0);
 	bool is_new = !*cgroup->path;
-	char top[CGROUP_PATH_MAX];
 	int err = 0;
 
-	if (is_new && wanted)
-		err = find_home(cgroup, top, error);
+	if (is_new && wanted) {
+		cgroup_seek(cgroup);
+		err = cgroup->missing;
+		if (err)
+			*error = cgroup->missing_error;
+	}
 	if (!err && is_new && wanted)
-		err = check_controllers(cgroup->home, top, wanted, error);
+		err = check_controllers(cgroup, wanted, error);
 	if (!err && is_new && wanted)
 		err = make(cgroup, error);
 	if (err)
@@ -353,13 +386,15 @@ static int change(struct cgroup *cgroup, const struct lodge_limits *limits, stru
 	if (wanted & ~cgroup->controllers)
 		err = enter(cgroup, wanted, error);
 	if (!err)
-		err = cgroup_write(cgroup->path, cgroup->controllers, limits, error);
+		err = cgroup_write(
+			cgroup->top_fd, inside(cgroup, cgroup->path), cgroup->controllers, limits, error);
 	if (!err)
 		cgroup->limits = *limits;
 	else if (is_new)
 		leave(cgroup);
 	else
-		cgroup_write(cgroup->path, cgroup->controllers, &cgroup->limits, NULL);
+		cgroup_write(cgroup->top_fd, inside(cgroup, cgroup->path), cgroup->controllers,
+			&cgroup->limits, NULL);
 	return err;
 }
 
@@ -390,11 +425,12 @@ void cgroup_read(struct cgroup *cgroup, struct cgroup_figures *ret_figures)
 	figures.limits = cgroup->limits;
 	figures.present = *cgroup->path;
 	if (cgroup->controllers & CGROUP_CPU) {
-		read_file(cgroup->path, "/cpu.stat", text, sizeof(text));
+		read_file(cgroup->top_fd, inside(cgroup, cgroup->path), "/cpu.stat", text, sizeof(text));
 		figures.throttled_us = number_after(text, "\nthrottled_usec ");
 	}
 	if (cgroup->controllers & CGROUP_MEMORY) {
-		read_file(cgroup->path, "/memory.current", text, sizeof(text));
+		read_file(
+			cgroup->top_fd, inside(cgroup, cgroup->path), "/memory.current", text, sizeof(text));
 		figures.memory = strtoull(text, NULL, 10);
 	}
 	pthread_mutex_unlock(&cgroup->lock);
@@ -403,8 +439,10 @@ void cgroup_read(struct cgroup *cgroup, struct cgroup_figures *ret_figures)
 
 void cgroup_init(struct cgroup *cgroup, const char *name, int dir_fd)
 {
-	*cgroup = (struct cgroup){
-		.dir_fd = dir_fd, .mountinfo = "/proc/self/mountinfo", .self = "/proc/self/cgroup"};
+	*cgroup = (struct cgroup){.dir_fd = dir_fd,
+		.top_fd = AT_FDCWD,
+		.mountinfo = "/proc/self/mountinfo",
+		.self = "/proc/self/cgroup"};
 	pthread_mutex_init(&cgroup->lock, NULL);
 	snprintf(cgroup->name, sizeof(cgroup->name), "%s", name);
 }
@@ -413,4 +451,7 @@ void cgroup_fini(struct cgroup *cgroup)
 {
 	if (*cgroup->path)
 		leave(cgroup);
+	if (cgroup->top_fd > 0)
+		close(cgroup->top_fd);
+	cgroup->top_fd = AT_FDCWD;
 }

@@ -11,8 +11,7 @@
 #include <stdio.h>
 
 #include "lodge_control.h"
-
-struct error;
+#include "util/error.h"
 
 #define CGROUP_FILE     "cgroup" /* in the runtime directory */
 #define CGROUP_PATH_MAX 4096
@@ -20,8 +19,13 @@ struct error;
 struct cgroup {
 	pthread_mutex_t lock; /* guards all of it; nothing is taken below it */
 	char name[LODGE_NAME_MAX + 1];
-	int dir_fd;                    /* the runtime directory's entry, not ours; -1: it is gone */
-	const char *mountinfo, *self;  /* /proc/self/mountinfo, /proc/self/cgroup */
+	int dir_fd;                   /* the runtime directory's entry, not ours; -1: it is gone */
+	const char *mountinfo, *self; /* /proc/self/mountinfo, /proc/self/cgroup */
+	bool sought; /* whether there are cgroups: `missing` says what is wrong, 0: nothing */
+	int missing;
+	struct error missing_error;
+	char top[CGROUP_PATH_MAX];     /* the topmost cgroup, */
+	int top_fd;                    /* whose folder is kept open; AT_FDCWD: it is not */
 	char home[CGROUP_PATH_MAX];    /* where the process came from */
 	char path[CGROUP_PATH_MAX];    /* the guest's own; empty: there is none yet */
 	unsigned controllers, enabled; /* the guest's own has these; of them, those that we gave it */
@@ -40,6 +44,12 @@ int cgroup_check(const struct lodge_limits *limits, const struct lodge_config *c
 
 /* Makes nothing yet. dir_fd is kept, and must outlive it. */
 void cgroup_init(struct cgroup *cgroup, const char *name, int dir_fd);
+
+/*
+ * Finds out where the cgroups are, and keeps their folder open: then limits can be set where no path can be opened any
+ * more. Else the first limit does so.
+ */
+void cgroup_seek(struct cgroup *cgroup);
 
 /* Before dir_fd is closed: nobody else need remove the cgroup any more. It stays as long as there is a VM in it. */
 void cgroup_let_go(struct cgroup *cgroup);
@@ -69,7 +79,10 @@ void cgroup_remove_noted(int dir_fd);
 int cgroup_find(FILE *mountinfo, FILE *self, char ret_home[CGROUP_PATH_MAX], char ret_top[CGROUP_PATH_MAX],
 	struct error *error);
 
-/* Writes the limits of these controllers into the cgroup's files; a limit of 0 lifts. 0 or -errno and *error. */
+/*
+ * Writes the limits of these controllers into the files of a cgroup, whose path is relative to at_fd, as in openat(); a
+ * limit of 0 lifts. 0 or -errno and *error.
+ */
 enum { CGROUP_CPU = 1, CGROUP_MEMORY = 2 };
-int cgroup_write(
-	const char *path, unsigned controllers, const struct lodge_limits *limits, struct error *error);
+int cgroup_write(int at_fd, const char *path, unsigned controllers, const struct lodge_limits *limits,
+	struct error *error);

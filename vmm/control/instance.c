@@ -92,6 +92,8 @@ int lodge_instance_new(const char *name, const char *kernel, struct lodge_instan
 	if (!err)
 		cgroup_init(&instance->cgroup, instance->entry.name, instance->entry.dir_fd);
 	if (!err)
+		cgroup_seek(&instance->cgroup);
+	if (!err)
 		err = listen_at(instance->entry.name, CONSOLE_SOCKET, &instance->console_fd, &error);
 	if (!err)
 		err = listen_at(instance->entry.name, CONTROL_SOCKET, &instance->control_fd, &error);
@@ -111,6 +113,17 @@ const char *lodge_instance_name(const struct lodge_instance *instance)
 int lodge_instance_console(const struct lodge_instance *instance)
 {
 	return instance->console_fd;
+}
+
+unsigned lodge_instance_folders(const struct lodge_instance *instance, int ret_folders[LODGE_FOLDERS_MAX])
+{
+	unsigned count = 0;
+
+	ret_folders[count++] = instance->entry.base_fd;
+	ret_folders[count++] = instance->entry.dir_fd;
+	if (instance->cgroup.top_fd >= 0)
+		ret_folders[count++] = instance->cgroup.top_fd;
+	return count;
 }
 
 int lodge_limits_check(
@@ -170,6 +183,8 @@ static void close_sockets(struct lodge_instance *instance)
 void lodge_instance_leave(struct lodge_instance *instance)
 {
 	runtime_forget(&instance->entry);
+	*instance->cgroup.path = '\0'; /* it is the other one's */
+	cgroup_fini(&instance->cgroup);
 	close_sockets(instance);
 	free(instance);
 }

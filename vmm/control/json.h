@@ -7,6 +7,12 @@
 #include "lodge.h"
 
 /*
+ * Before the first of them, as jansson would open a file for it otherwise, which whoever confines the process may forbid
+ * by then. Any thread.
+ */
+void json_seed(void);
+
+/*
  * Puts a value, whose reference it takes, into an object or at the end of an array. What cannot be had whole, for want of
  * memory, becomes NULL, and so does all that it is put into: nothing is told by halves.
  */

@@ -68,6 +68,16 @@ static json_t *console_text(const char *from)
 	return json_string(text);
 }
 
+static json_t *names(const char *const *list, unsigned count)
+{
+	json_t *array = json_array();
+	unsigned i;
+
+	for (i = 0; i < count; i++)
+		json_add(&array, json_string(list[i]));
+	return array;
+}
+
 static json_t *build(const struct lodge_result *result)
 {
 	json_t *object = json_object();
@@ -88,6 +98,7 @@ static json_t *build(const struct lodge_result *result)
 	json_put(&object, "disks", json_disks(result->disks, result->disk_count));
 	json_put(&object, "console_bytes_in", json_number(result->console_bytes_in));
 	json_put(&object, "console_bytes_out", json_number(result->console_bytes_out));
+	json_put(&object, "sandbox", names(result->sandbox, result->sandbox_count));
 	json_put(&object, "peak_rss_bytes", json_number(result->peak_rss));
 	if (result->has_registers)
 		json_put(&object, "registers", registers(&result->registers));
@@ -112,10 +123,13 @@ static int write_all(int fd, const char *text, size_t len)
 
 int lodge_report_write(const struct lodge_result *result, int fd)
 {
-	json_t *object = build(result);
-	char *text = json_dumps(object, JSON_INDENT(2));
+	json_t *object;
+	char *text;
 	int err = -ENOMEM;
 
+	json_seed();
+	object = build(result);
+	text = json_dumps(object, JSON_INDENT(2));
 	json_decref(object);
 	if (!text)
 		return err;

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "control/json.h"
 #include "control/protocol.h"
 #include "event/loop.h"
 #include "lodge_control.h"
@@ -329,7 +330,10 @@ static void run_ended(void *ctx, uint32_t events)
 static void *server_main(void *ctx)
 {
 	struct server *server = ctx;
+	const struct lodge_config *config = server->protocol.config;
 
+	if (config->thread_started)
+		config->thread_started(config->guard_ctx, LODGE_THREAD_CONTROL);
 	/* It fails only for want of kernel memory; the guest goes on without its control socket then. */
 	event_loop_run(&server->loop);
 	return NULL;
@@ -341,6 +345,7 @@ static int start_thread(struct server *server)
 	int err;
 
 	sigfillset(&all);
+	sigdelset(&all, SIGSYS); /* a fault, as in the machine's threads */
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	err = pthread_create(&server->thread, NULL, server_main, server);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -357,6 +362,7 @@ int server_start(struct server **ret_server, int listen_fd, const char *name, st
 
 	if (!server)
 		return -ENOMEM;
+	json_seed();
 	for (i = 0; i < CLIENTS_MAX; i++) {
 		server->connections[i].server = server;
 		server->connections[i].source.fd = -1;

@@ -22,8 +22,15 @@ int boot_open(struct lodge_vm *vm, struct error *error)
 	else
 		image_from_bytes(&vm->kernel, "lodger", lodger_image_start,
 			(uint64_t)(lodger_image_end - lodger_image_start));
-	if (err)
-		return err;
+	if (!err && vm->config.initrd)
+		err = image_open(&vm->initrd, vm->config.initrd, error);
+	return err;
+}
+
+int boot_judge(struct lodge_vm *vm, struct error *error)
+{
+	int err;
+
 	/* 16-bit code has no magic, and what looks compressed may be code. */
 	if (vm->config.format == LODGE_FORMAT_FLAT) {
 		err = loader_probe_flat(&vm->kernel, &vm->kernel_plan, error);
@@ -32,11 +39,7 @@ int boot_open(struct lodge_vm *vm, struct error *error)
 		if (!err)
 			err = loader_probe(&vm->kernel, &vm->kernel_plan, error);
 	}
-	if (!err)
-		err = irqchip_check(vm, error);
-	if (!err && vm->config.initrd)
-		err = image_open(&vm->initrd, vm->config.initrd, error);
-	return err;
+	return err ? err : irqchip_check(vm, error);
 }
 
 void boot_close(struct lodge_vm *vm)

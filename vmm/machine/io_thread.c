@@ -133,8 +133,10 @@ void io_thread_fini(struct lodge_vm *vm)
 static void *io_main(void *ctx)
 {
 	struct lodge_vm *vm = ctx;
-	int err = event_loop_run(&vm->io.loop);
+	int err;
 
+	thread_begins(&vm->config, LODGE_THREAD_IO);
+	err = event_loop_run(&vm->io.loop);
 	if (err)
 		vm_fail(vm, "the I/O thread: %s", strerror(-err));
 	drain(vm);

@@ -171,6 +171,7 @@ static void start_threads(struct lodge_vm *vm)
 	sigdelset(&blocked, SIGBUS);
 	sigdelset(&blocked, SIGFPE);
 	sigdelset(&blocked, SIGILL);
+	sigdelset(&blocked, SIGSYS); /* a call that the embedder forbids (seccomp(2)) */
 	pthread_sigmask(SIG_SETMASK, &blocked, &before);
 	pause_set_state(vm, GATE_RUNS);
 	err = io_thread_start(vm);

@@ -147,11 +147,11 @@ static void read_pauses(struct lodge_vm *vm, struct lodge_stats *stats)
 static void read_memory(const struct lodge_vm *vm, struct lodge_stats *stats)
 {
 	struct memory_usage usage = {0};
-	FILE *smaps = fopen("/proc/self/smaps", "re");
 
-	if (smaps) {
-		memory_usage_read(&vm->mem, smaps, &usage);
-		fclose(smaps);
+	/* Held open: whoever confines the process may allow no opening by now. */
+	if (vm->smaps) {
+		rewind(vm->smaps);
+		memory_usage_read(&vm->mem, vm->smaps, &usage);
 	}
 	stats->memory = guest_memory_size(&vm->mem);
 	stats->memory_resident = usage.resident;

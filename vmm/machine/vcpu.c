@@ -210,8 +210,10 @@ void *vcpu_main(void *ctx)
 {
 	struct vcpu *vcpu = ctx;
 	struct lodge_vm *vm = vcpu->vm;
-	int err = kvm_vcpu_accept_kicks(&vcpu->kvm);
+	int err;
 
+	thread_begins(&vm->config, LODGE_THREAD_VCPU);
+	err = kvm_vcpu_accept_kicks(&vcpu->kvm);
 	if (err)
 		vm_fail(vm, "letting kicks in: %s", strerror(-err));
 	while (pass_gate(vcpu)) {

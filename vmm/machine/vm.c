@@ -51,12 +51,13 @@ static void power_requested(void *ctx, enum power_event event, uint32_t code)
 /* The parts, in the order that costs KVM least: see docs/architecture.md. */
 
 /* Why there is no memory, where it was to be in huge pages, and what to do about it. */
-static int explain_huge_pages(uint64_t size, const char *text, int err, struct error *error)
+static int explain_huge_pages(
+	const struct lodge_vm *vm, uint64_t size, const char *text, int err, struct error *error)
 {
 	uint64_t wanted = size / HUGE_PAGE_SIZE;
 	struct huge_pages pages;
 
-	huge_pages_read(&pages);
+	huge_pages_read(&vm->huge_pages, &pages);
 	if (pages.left < wanted) {
 		return error_set(error, ERROR_HOST, err,
 			"memory of %s: takes %llu huge pages, and %llu of this host's %llu are left; "
@@ -111,7 +112,7 @@ static int init_memory(struct lodge_vm *vm, struct error *error)
 		err = add_memory(vm, HOLE_END, size - low);
 	if (err && vm->config.hugepages) {
 		guest_memory_fini(&vm->mem); /* what it got of them counts as left */
-		return explain_huge_pages(size, text, err, error);
+		return explain_huge_pages(vm, size, text, err, error);
 	}
 	for (i = 0; !err && i < vm->mem.count; i++) {
 		const struct guest_region *region = &vm->mem.regions[i];
@@ -130,6 +131,13 @@ static int init_memory(struct lodge_vm *vm, struct error *error)
 	return 0;
 }
 
+static void block_thread_begins(void *ctx)
+{
+	struct lodge_vm *vm = ctx;
+
+	thread_begins(&vm->config, LODGE_THREAD_BLOCK);
+}
+
 static int open_disks(struct lodge_vm *vm, struct error *error)
 {
 	unsigned i;
@@ -145,6 +153,8 @@ static int open_disks(struct lodge_vm *vm, struct error *error)
 				.read_only = from->read_only,
 				.direct = from->direct,
 				.aio = (enum block_aio)from->aio,
+				.thread_begins = block_thread_begins,
+				.ctx = vm,
 			};
 
 			err = block_file_open(&file, &disk->block, error);
@@ -320,6 +330,18 @@ static int init_io(struct lodge_vm *vm, struct error *error)
 	return 0;
 }
 
+/* No path is opened from here on. */
+static int tell_opened(struct lodge_vm *vm, struct error *error)
+{
+	(void)error;
+	vm->smaps = fopen("/proc/self/smaps", "re");
+	if (vm->config.hugepages)
+		huge_pages_open(&vm->huge_pages);
+	if (vm->config.opened)
+		vm->config.opened(vm->config.guard_ctx);
+	return 0;
+}
+
 struct setup_step {
 	const char *name;
 	int (*init)(struct lodge_vm *vm, struct error *error);
@@ -331,6 +353,8 @@ static const struct setup_step host_steps[] = {
 	{"images", boot_open},
 	{"kvm", open_kvm},
 	{"console", events_init},
+	{"opened", tell_opened},
+	{"kernel", boot_judge},
 };
 
 /*
@@ -461,6 +485,9 @@ void lodge_vm_free(struct lodge_vm *vm)
 	kvm_system_fini(&vm->system);
 	free(vm->cpuid);
 	boot_close(vm);
+	if (vm->smaps)
+		fclose(vm->smaps);
+	huge_pages_close(&vm->huge_pages);
 	for (i = 0; i < ARRAY_SIZE(vm->disks); i++) {
 		if (vm->disks[i].block)
 			vm->disks[i].block->ops->close(vm->disks[i].block);

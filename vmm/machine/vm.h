@@ -21,6 +21,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "backend/console.h"
 #include "event/loop.h"
@@ -33,6 +34,7 @@
 #include "lodge.h"
 #include "machine/board.h"
 #include "memory/guest_memory.h"
+#include "memory/huge_pages.h"
 #include "util/counter.h"
 #include "util/trace.h"
 
@@ -116,7 +118,7 @@ struct gate {
 	atomic_bool closed; /* written under the lock, looked at without it at each passage */
 };
 
-#define SETUP_PHASES_MAX 11
+#define SETUP_PHASES_MAX 13
 
 struct lodge_vm {
 	/* What lives as long as the VM. */
@@ -128,6 +130,9 @@ struct lodge_vm {
 	struct board_disk disks[LODGE_DISKS_MAX];
 	struct image kernel, initrd; /* a restart loads them again */
 	struct kernel kernel_plan;   /* what the first of them is */
+	/* What may be asked later on, when no path can be opened any more. */
+	FILE *smaps;                        /* NULL: there is no /proc */
+	struct huge_pages_files huge_pages; /* with config.hugepages */
 	/* The caller's thread runs this loop: console, timeout, stop. */
 	struct event_loop loop;
 	struct console console;
@@ -180,8 +185,19 @@ void vm_end(struct lodge_vm *vm, const struct ending *ending);
 /* Ends the run as a failure of lodge's own. */
 void vm_fail(struct lodge_vm *vm, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* boot.c: opens and checks the kernel and its initrd; loads them, and describes the machine to them. */
+/* Called first on each thread of the library's. */
+static inline void thread_begins(const struct lodge_config *config, enum lodge_thread thread)
+{
+	if (config->thread_started)
+		config->thread_started(config->guard_ctx, thread);
+}
+
+/*
+ * boot.c: opens the kernel and its initrd; unpacks and checks the kernel; loads them, and describes the machine to
+ * them.
+ */
 int boot_open(struct lodge_vm *vm, struct error *error);
+int boot_judge(struct lodge_vm *vm, struct error *error);
 void boot_close(struct lodge_vm *vm); /* zeroed VMs too, and twice */
 int boot_load(struct lodge_vm *vm, struct boot_state *ret_state, struct error *error);
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdint.h>
+#include <stdio.h>
 
 #define HUGE_PAGE_SIZE (UINT64_C(2) << 20)
 
@@ -14,5 +15,13 @@ struct huge_pages {
 	uint64_t left; /* neither used nor promised to somebody */
 };
 
-/* All zero where the host has none, or does not tell. */
-void huge_pages_read(struct huge_pages *ret_pages);
+/* The host's files that count them; NULL where it has none. */
+struct huge_pages_files {
+	FILE *total, *free, *promised;
+};
+
+void huge_pages_open(struct huge_pages_files *files);
+void huge_pages_close(struct huge_pages_files *files); /* zeroed ones too */
+
+/* As it is now; all zero where the host has none, or does not tell. */
+void huge_pages_read(const struct huge_pages_files *files, struct huge_pages *ret_pages);
