@@ -16,24 +16,25 @@ FLAGS_tsan := -fsanitize=thread
 SANITIZE   := $(FLAGS_$(FLAVOR))
 # zlib and the next two unpack kernels; liburing drives disks.
 PKGS       := jansson zlib liblzma libzstd liburing
+# The command's own: the library confines nobody.
+CLI_PKGS   := ncursesw libseccomp
 # The command has no shared libraries: to load them took half of the time that is lodge's own at a start
 # (docs/architecture.md). Position-independent all the same. Sanitizers want shared ones; STATIC= is for hosts that
 # have no others.
 STATIC     := $(if $(SANITIZE),,-static-pie)
 
-CFLAGS_ALL := -std=gnu17 -g $(OPT) -fPIE $(WARNINGS) $(WERROR) -Ivmm -D_GNU_SOURCE \
+CFLAGS_ALL := -std=gnu17 -g $(OPT) -fPIE $(WARNINGS) $(WERROR) -Ivmm -I$(BUILD)/vmm -D_GNU_SOURCE \
               -DLODGE_VERSION='"$(VERSION)"' -fvisibility=hidden -pthread $(SANITIZE) \
               $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
 LIBS       := -lfdt $(shell pkg-config $(if $(STATIC),--static) --libs $(PKGS)) -pthread
-# Only `lodge top` needs curses.
-CURSES_LIBS := $(shell pkg-config $(if $(STATIC),--static) --libs ncursesw)
+CLI_LIBS   := $(shell pkg-config $(if $(STATIC),--static) --libs $(CLI_PKGS))
 LDFLAGS_ALL := $(SANITIZE) -Wl,-z,noexecstack $(LDFLAGS)
 
 Q := $(if $(V),,@)
 E := $(if $(V),@:,@echo)
 
-LIB_SRCS := $(filter-out vmm/cli/%,$(wildcard vmm/*/*.c))
-CLI_SRCS := $(wildcard vmm/cli/*.c)
+LIB_SRCS := $(filter-out vmm/sandbox/% vmm/cli/%,$(wildcard vmm/*/*.c))
+CLI_SRCS := $(wildcard vmm/sandbox/*.c vmm/cli/*.c)
 LIB_OBJS := $(LIB_SRCS:%.c=$(BUILD)/%.o) $(BUILD)/vmm/machine/lodger_image.o
 CLI_OBJS := $(CLI_SRCS:%.c=$(BUILD)/%.o) $(BUILD)/vmm/cli/completion_scripts.o
 
@@ -53,7 +54,7 @@ include mk/help.mk
 # The command line sees of the library what an embedder sees, lodge.h and lodge_control.h, and util/ besides.
 $(BUILD)/lodge: $(CLI_OBJS) $(filter $(BUILD)/vmm/util/%,$(LIB_OBJS)) $(BUILD)/liblodge.a
 	$(E) "  LINK  $@"
-	$(Q)$(CC) $(STATIC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(CURSES_LIBS)
+	$(Q)$(CC) $(STATIC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(CLI_LIBS)
 
 # One object that shows the names of these two headers and no others: an embedder's own names are safe from ours.
 $(BUILD)/liblodge.a: $(LIB_OBJS)
@@ -76,6 +77,15 @@ $(BUILD)/vmm/machine/lodger_image.o: vmm/machine/lodger_image.S $(BUILD)/vmm/mac
 	$(E) "  AS    $<"
 	$(Q)$(CC) -DLODGER_ELF='"$(BUILD)/vmm/machine/lodger.stripped"' -c -o $@ $<
 
+# The names of system calls, for who makes a forbidden one.
+CALL_NAMES := $(BUILD)/vmm/sandbox/call_names.h
+$(BUILD)/vmm/sandbox/violation.o: $(CALL_NAMES)
+
+$(CALL_NAMES): Makefile
+	$(Q)mkdir -p $(@D)
+	$(Q)echo '#include <asm/unistd_64.h>' | $(CC) -E -dM - | \
+		sed -n 's/^#define __NR_\([a-z0-9_]*\) \([0-9]*\)$$/[\2] = "\1",/p' >$@
+
 $(BUILD)/vmm/cli/completion_scripts.o: vmm/cli/completion_scripts.S vmm/cli/completion.bash vmm/cli/completion.zsh
 	$(E) "  AS    $<"
 	$(Q)mkdir -p $(@D)
@@ -87,6 +97,6 @@ $(BUILD)/vmm/cli/completion_scripts.o: vmm/cli/completion_scripts.S vmm/cli/comp
 compile_commands.json: Makefile $(LIB_SRCS) $(CLI_SRCS)
 	$(Q)separator='['; for source in $(LIB_SRCS) $(CLI_SRCS); do \
 		printf '%s\n{"directory": "%s", "file": "%s", "command": "%s"}' "$$separator" '$(CURDIR)' "$$source" \
-			"cc -std=gnu17 -Ivmm -D_GNU_SOURCE -DLODGE_VERSION=\\\"$(VERSION)\\\" -c $$source"; \
+			"cc -std=gnu17 -Ivmm -I$(BUILD)/vmm -D_GNU_SOURCE -DLODGE_VERSION=\\\"$(VERSION)\\\" -c $$source"; \
 		separator=','; \
 	done > $@; printf '\n]\n' >> $@

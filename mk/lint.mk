@@ -50,6 +50,8 @@ $(LINT_DIR)/header/%.ok: %
 	$(Q)gcc $(LINT_FLAGS) -MMD -MP -MF $(@:.ok=.d) -MT $@ -include $< -x c -c -o /dev/null /dev/null
 	$(Q)touch $@
 
+$(foreach compiler,gcc clang,$(LINT_DIR)/$(compiler)/vmm/sandbox/violation.c.ok): $(CALL_NAMES)
+
 -include $(LINT_SRCS:%=$(LINT_DIR)/gcc/%.d) $(LINT_SRCS:%=$(LINT_DIR)/clang/%.d)
 -include $(LINT_HEADERS:%=$(LINT_DIR)/header/%.d)
 

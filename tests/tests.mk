@@ -24,7 +24,7 @@ $(BENCH_OBJS): CFLAGS_ALL += $(TEST_CFLAGS)
 # The unit tests see every internal of the library, and of the command line all but main() and its table of commands.
 $(BUILD)/tests/check-unit: $(UNIT_OBJS) $(filter-out %/report_main.o,$(BENCH_REPORT)) $(LIB_OBJS) $(filter-out %/main.o %/completion.o,$(CLI_OBJS))
 	$(E) "  LINK  $@"
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(CURSES_LIBS) $(TEST_LIBS)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(CLI_LIBS) $(TEST_LIBS)
 
 # The VM tests see what an embedder sees.
 $(BUILD)/tests/check-vm: $(VM_OBJS) $(BUILD)/liblodge.a
@@ -51,7 +51,7 @@ $(BUILD)/tests/bench-bare: tests/bench/bare.c tests/bench/bare.h
 # lodge itself, with a clock at each ioctl.
 $(BUILD)/tests/bench-timed: $(CLI_OBJS) $(filter $(BUILD)/vmm/util/%,$(LIB_OBJS)) $(BENCH)/ioctl_timer.o $(BUILD)/liblodge.a
 	$(E) "  LINK  $@"
-	$(Q)$(CC) $(STATIC) $(LDFLAGS_ALL) -Wl,--wrap=ioctl,--wrap=lodge_vm_free -o $@ $^ $(LIBS) $(CURSES_LIBS)
+	$(Q)$(CC) $(STATIC) $(LDFLAGS_ALL) -Wl,--wrap=ioctl,--wrap=lodge_vm_free -o $@ $^ $(LIBS) $(CLI_LIBS)
 
 # The block device alone sees the library's internals, as a unit test does.
 $(BUILD)/tests/bench-blk: $(BENCH)/bench_blk.o $(LIB_OBJS)

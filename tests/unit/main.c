@@ -73,6 +73,7 @@ int main(void)
 		control_server_suite,
 		cgroup_suite,
 		limits_suite,
+		sandbox_suite,
 	};
 
 	return run_suites(suites, sizeof(suites) / sizeof(suites[0]));

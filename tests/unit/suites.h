@@ -178,3 +178,6 @@ Suite *limits_suite(void);
 
 /* test_bench.c */
 Suite *bench_suite(void);
+
+/* test_sandbox.c */
+Suite *sandbox_suite(void);

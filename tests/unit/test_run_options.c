@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/run_options.h"
 #include "util/bytes.h"
@@ -77,12 +78,24 @@ START_TEST(lodger_with_a_disk_gets_that_disk_only)
 }
 END_TEST
 
+START_TEST(the_sandbox_is_on_and_nobody_else_unless_it_is_said)
+{
+	expect_parsed("vmlinux");
+	ck_assert(!options.no_sandbox);
+	ck_assert(!options.user.given);
+	if (!geteuid()) {
+		expect_parsed("--user 12:34");
+		ck_assert(options.user.given && options.user.uid == 12 && options.user.gid == 34);
+	}
+}
+END_TEST
+
 START_TEST(every_option_reaches_the_configuration)
 {
 	expect_parsed(
 		"-m 1G -c 4 --append=quiet --initrd rd.img --report r.json --timeout 2.5 "
 		"--on-reset restart --debug-exit qemu --format flat --pit --irqchip full --no-acpi --overcommit --hugepages "
-		"--device pc-testdev "
+		"--device pc-testdev --no-sandbox "
 		"--trace pio,exit "
 		"--kvm-device /dev/other -v k.elf --console none");
 	ck_assert_uint_eq(options.config.memory, GIB(1));
@@ -97,6 +110,7 @@ START_TEST(every_option_reaches_the_configuration)
 	ck_assert(options.config.pit);
 	ck_assert_int_eq(options.config.irqchip, LODGE_IRQCHIP_FULL);
 	ck_assert(options.config.no_acpi);
+	ck_assert(options.no_sandbox);
 	ck_assert(options.config.overcommit && options.config.hugepages);
 	ck_assert(options.config.pc_testdev);
 	ck_assert_uint_eq(options.config.trace, LODGE_TRACE_PIO | LODGE_TRACE_EXIT);
@@ -435,6 +449,7 @@ Suite *run_options_suite(void)
 	tcase_add_test(good_values, nothing_given_is_lodger_with_a_scratch_disk);
 	tcase_add_test(good_values, kernel_of_ones_own_gets_no_disk);
 	tcase_add_test(good_values, lodger_with_a_disk_gets_that_disk_only);
+	tcase_add_test(good_values, the_sandbox_is_on_and_nobody_else_unless_it_is_said);
 	tcase_add_test(good_values, every_option_reaches_the_configuration);
 	tcase_add_test(good_values, long_names_and_abbreviations_mean_the_same);
 	tcase_add_test(good_values, last_of_two_values_counts);

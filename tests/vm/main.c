@@ -40,6 +40,7 @@ int main(void)
 		attach_suite,
 		stats_suite,
 		limits_suite,
+		sandbox_suite,
 	};
 	const size_t count = sizeof(suites) / sizeof(suites[0]);
 	SRunner *runner = srunner_create(NULL);

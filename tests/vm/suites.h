@@ -26,3 +26,4 @@ Suite *commands_suite(void);
 Suite *guests_suite(void);
 Suite *attach_suite(void);
 Suite *limits_suite(void);
+Suite *sandbox_suite(void);

@@ -102,12 +102,22 @@ static int bind_private(int fd, const struct sockaddr_un *address)
 	return err;
 }
 
+/* The folder of a socket that fits into an address. */
+static int open_folder(const char *path)
+{
+	char folder[sizeof(((struct sockaddr_un *)0)->sun_path) + 1];
+	const char *slash = strrchr(path, '/');
+
+	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+	return open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
 static int open_socket(
 	struct consoles *consoles, const char *path, struct lodge_console *ret_console, struct error *error)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct stat st;
-	int fd, err;
+	int fd, folder, err;
 
 	if (strlen(path) >= sizeof(address.sun_path)) {
 		return error_set(error, ERROR_USAGE, -ENAMETOOLONG,
@@ -127,10 +137,15 @@ static int open_socket(
 	}
 	if (!err && (listen(fd, BACKLOG) || lstat(path, &st)))
 		err = -errno;
-	if (err)
-		return cannot(error, "socket=", path, err);
-	consoles->sockets[consoles->socket_count++] =
-		(struct socket_file){.path = path, .dev = st.st_dev, .ino = st.st_ino};
+	folder = err ? err : keep(consoles, open_folder(path));
+	if (folder < 0)
+		return cannot(error, "socket=", path, folder);
+	consoles->sockets[consoles->socket_count++] = (struct socket_file){
+		.folder = folder,
+		.name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path,
+		.dev = st.st_dev,
+		.ino = st.st_ino,
+	};
 	*ret_console = (struct lodge_console){.kind = LODGE_CONSOLE_LISTEN, .in = fd, .out = -1};
 	return 0;
 }
@@ -204,8 +219,9 @@ void consoles_close(struct consoles *consoles)
 		const struct socket_file *file = &consoles->sockets[--consoles->socket_count];
 		struct stat st;
 
-		if (!lstat(file->path, &st) && st.st_dev == file->dev && st.st_ino == file->ino)
-			unlink(file->path);
+		if (!fstatat(file->folder, file->name, &st, AT_SYMLINK_NOFOLLOW) && st.st_dev == file->dev &&
+			st.st_ino == file->ino)
+			unlinkat(file->folder, file->name, 0);
 	}
 	while (consoles->fd_count)
 		close(consoles->fds[--consoles->fd_count]);

@@ -18,7 +18,8 @@ struct console_option {
 
 /* A socket's file, to be removed: the one that we made, not what another made in its place. */
 struct socket_file {
-	const char *path; /* NULL: none */
+	int folder;       /* the folder that it is in, kept open */
+	const char *name; /* in there */
 	dev_t dev;
 	ino_t ino;
 };
@@ -30,7 +31,7 @@ struct consoles {
 	struct lodge_console list[LODGE_CONSOLES_MAX]; /* for lodge_config.consoles */
 	unsigned count;
 	bool stdio; /* one of them is standard input and output */
-	int fds[2 * LODGE_CONSOLES_MAX];
+	int fds[3 * LODGE_CONSOLES_MAX];
 	unsigned fd_count;
 	struct socket_file sockets[LODGE_CONSOLES_MAX];
 	unsigned socket_count;

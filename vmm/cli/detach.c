@@ -43,6 +43,7 @@ int detach_split(struct detach *detach, char *name, unsigned size, int *ret_stat
 		close(fds[0]);
 		setsid();
 		detach->ready_fd = fds[1];
+		detach->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 		return 0;
 	}
 	close(fds[1]);
@@ -62,9 +63,8 @@ fail:
 }
 
 /* A log that stderr was sent to is kept; a terminal, and a pipe whose reader waits for its end, are let go. */
-static void let_go_of_terminal(bool keep_stderr)
+static void let_go_of_terminal(int null, bool keep_stderr)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	struct stat st;
 
 	if (null < 0)
@@ -82,7 +82,7 @@ void detach_ready(void *ctx)
 
 	if (detach->ready_fd < 0)
 		return;
-	let_go_of_terminal(detach->keep_stderr);
+	let_go_of_terminal(detach->null_fd, detach->keep_stderr);
 	/* A parent that is gone meanwhile misses the name; `lodge list` has it. */
 	(void)!write(detach->ready_fd, detach->name, strlen(detach->name));
 	close(detach->ready_fd);

@@ -6,6 +6,7 @@
 
 struct detach {
 	int ready_fd;     /* the child's end; -1: nothing is detached, or its guest runs */
+	int null_fd;      /* the child's /dev/null, opened while it can be */
 	pid_t child;      /* in the parent */
 	bool keep_stderr; /* somebody attaches at once, and shall see what lodge has to say */
 	const char *name; /* the guest's; set before it runs */

@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "lodge.h"
+#include "sandbox/layers.h"
 #include "util/bytes.h"
 #include "util/size.h"
 
@@ -42,6 +43,27 @@ static void print_host(const char *device, const struct lodge_host *host)
 	}
 }
 
+static void print_sandbox(void)
+{
+	static const char *const uses[LAYERS] = {
+		[LAYER_NO_NEW_PRIVS] = "no program that lodge could start would get more rights",
+		[LAYER_CAPABILITIES] = "lodge gives up all that it has",
+		[LAYER_SECCOMP] = "each thread makes the system calls of its list, and no others",
+		[LAYER_LANDLOCK] = "no file, TCP port or other process is reached",
+		[LAYER_USER_NAMESPACE] = "lets a user who is not root have the next ones",
+		[LAYER_MOUNT_NAMESPACE] = "an empty folder for a root",
+		[LAYER_NETWORK_NAMESPACE] = "no network",
+		[LAYER_IPC_NAMESPACE] = "no System V IPC of others",
+		[LAYER_PID_NAMESPACE] = "no process is seen; of guests that leave their terminal",
+	};
+	unsigned layers = layers_probe(), i;
+
+	printf("\n%-24s %-10s %s\n", "sandbox", "here", "used for");
+	for (i = 0; i < LAYERS; i++)
+		printf("%-24s %-10s %s\n", layer_name((enum sandbox_layer)i), layers & 1u << i ? "yes" : "no",
+			uses[i]);
+}
+
 static int run_info(const struct command *command, int argc, char **argv)
 {
 	const char *device = "/dev/kvm";
@@ -56,6 +78,7 @@ static int run_info(const struct command *command, int argc, char **argv)
 		return error.status;
 	}
 	print_host(device, &host);
+	print_sandbox();
 	return 0;
 }
 
@@ -63,7 +86,8 @@ const struct command info_command = {
 	.name = "info",
 	.operands = "",
 	.help = "what this host's KVM offers, and what lodge uses of it",
-	.about = "Tells what this host's KVM offers, and what lodge uses of it.\n",
+	.about = "Tells what this host's KVM offers, what lodge uses of it, and of which layers its\n"
+		 "sandbox can be made here.\n",
 	.rows = rows,
 	.run = run_info,
 };

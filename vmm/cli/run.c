@@ -13,6 +13,7 @@
 #include "cli/commands.h"
 #include "cli/consoles.h"
 #include "cli/detach.h"
+#include "cli/guard.h"
 #include "cli/run_options.h"
 #include "cli/terminal.h"
 #include "lodge_control.h"
@@ -22,6 +23,7 @@ struct run {
 	struct terminal terminal;
 	struct consoles consoles;
 	struct detach detach;
+	struct guard guard;
 	struct lodge_instance *instance; /* NULL: the guest has no name */
 	int terminal_fd;                 /* where our other half has the terminal; -1: we have it ourselves */
 	int report_fd;                   /* -1: none */
@@ -54,6 +56,9 @@ static int open_outputs(struct run *run, struct error *error)
 	options->config.trace_fd = STDERR_FILENO;
 	options->config.started = detach_ready;
 	options->config.started_ctx = &run->detach;
+	if (!err)
+		guard_begin(&run->guard, options, &run->consoles, run->instance, run->report_fd,
+			&options->config);
 	return err;
 }
 
@@ -151,6 +156,7 @@ static void write_report(struct run *run, struct lodge_result *result)
 
 	if (run->report_fd < 0)
 		return;
+	guard_tell(&run->guard, result);
 	err = lodge_report_write(result, run->report_fd);
 	if (close(run->report_fd) && !err)
 		err = -errno;
@@ -224,6 +230,7 @@ static int split(struct run *run, int *ret_status)
 		return 1;
 	}
 	run->detach.keep_stderr = attached;
+	guard_before_split(&run->guard, &run->options);
 	other = detach_split(&run->detach, name, sizeof(name), ret_status);
 	if (!other) {
 		if (attached)
@@ -248,12 +255,14 @@ static int split(struct run *run, int *ret_status)
 
 static int run_run(const struct command *command, int argc, char **argv)
 {
-	struct run run = {.report_fd = -1, .terminal_fd = -1, .detach.ready_fd = -1};
+	struct run run = {.report_fd = -1, .terminal_fd = -1, .detach = {.ready_fd = -1, .null_fd = -1}};
 	struct lodge_result result = {0};
 	struct lodge_error instance_error;
 	struct error error;
-	int err = run_options_parse(&run.options, argc, argv, &error), status = 0;
+	int err, status = 0;
 
+	guard_note_inherited(&run.guard);
+	err = run_options_parse(&run.options, argc, argv, &error);
 	if (err == OPTIONS_HELP) {
 		command_print_help(command);
 		goto done;
@@ -285,6 +294,7 @@ done:
 	consoles_close(&run.consoles);
 	lodge_instance_free(run.instance);
 	run_options_free(&run.options);
+	guard_fini(&run.guard);
 	return status;
 }
 

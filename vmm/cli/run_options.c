@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/disk_options.h"
 #include "cli/limits.h"
+#include "cli/user.h"
 #include "util/bytes.h"
 #include "util/size.h"
 #include "util/trace.h"
@@ -274,6 +276,27 @@ static int set_kvm_device(void *target, const char *value, struct error *error)
 	return 0;
 }
 
+static int set_no_sandbox(void *target, const char *value, struct error *error)
+{
+	(void)value;
+	(void)error;
+	((struct run_options *)target)->no_sandbox = true;
+	return 0;
+}
+
+static int set_user(void *target, const char *value, struct error *error)
+{
+	struct user_option *user = &((struct run_options *)target)->user;
+	int err = user_parse(value, &user->uid, &user->gid);
+
+	if (err)
+		return option_bad_value(error, "--user", value,
+			err == -EPERM ? "lodge would be root there"
+				      : "no user of /etc/passwd, nor UID[:GID]");
+	user->given = true;
+	return 0;
+}
+
 static int set_verbose(void *target, const char *value, struct error *error)
 {
 	(void)value;
@@ -331,6 +354,11 @@ const struct option_row run_option_rows[] = {
 	{"overcommit", 0, NULL, "allow more guest memory than the host has", set_overcommit},
 	{"hugepages", 0, NULL, "guest memory in huge pages of 2 MiB, which the host sets aside",
 		set_hugepages},
+	{"no-sandbox", 0, NULL, "run without the sandbox; the report then says so", set_no_sandbox},
+	{"user", 0, "USER",
+		"started as root, become this user when all is open:\n"
+		"a name of /etc/passwd, UID or UID:GID",
+		set_user},
 	{"trace", 0, "pio|mmio|irq|virtio|exit|all[,...]", "a line an event on stderr", set_trace},
 	{"kvm-device", 0, "FILE", "KVM's device; default /dev/kvm", set_kvm_device},
 	{"verbose", 'v', NULL, "say on stderr what kind of kernel ran, and how it ended", set_verbose},
@@ -368,6 +396,12 @@ int run_options_parse(struct run_options *options, int argc, char **argv, struct
 			return error_set(error, ERROR_USAGE, -EINVAL,
 				"--detach: leaves no terminal for --console stdio; `lodge attach` comes back to it");
 		}
+	}
+	if (options->user.given && (geteuid() || options->no_sandbox)) {
+		return error_set(error, ERROR_USAGE, -EINVAL,
+			geteuid()
+				? "--user: only root can become another user"
+				: "--user: it is the sandbox that makes lodge another user; leave --no-sandbox out");
 	}
 	if (operand < argc)
 		options->config.kernel = argv[operand];

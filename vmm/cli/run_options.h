@@ -2,10 +2,18 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "cli/consoles.h"
 #include "cli/options.h"
 #include "lodge_control.h"
+
+/* Whom lodge becomes. */
+struct user_option {
+	bool given;
+	uid_t uid;
+	gid_t gid;
+};
 
 struct run_options {
 	struct lodge_config config; /* without its consoles and descriptors */
@@ -23,6 +31,8 @@ struct run_options {
 	struct lodge_limits limits;
 	bool has_limits; /* one of them is set: the guest has an instance */
 	bool verbose;
+	bool no_sandbox;
+	struct user_option user;
 };
 
 extern const struct option_row run_option_rows[];
