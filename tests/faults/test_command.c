@@ -227,7 +227,6 @@ static const struct {
 	{FAULT_poll, "ENOMEM"},
 	{FAULT_send, "EINTR"},
 	{FAULT_send, "short"},
-	{FAULT_send, "EPIPE"},
 	{FAULT_recv, "EINTR"},
 	{FAULT_recv, "short"},
 	{FAULT_recv, "ECONNRESET"},
@@ -267,14 +266,14 @@ START_TEST(a_command_that_cannot_ask_says_why_and_the_guest_runs_on)
 		char plan[64];
 
 		plan_for_command(NULL);
-		ck_assert_msg(!command_call(command, "stats", "--json", "asked", NULL), "%s", command->err);
+		ck_assert_msg(!command_call(command, "resume", "asked", NULL), "%s", command->err);
 		uses = read_counts().calls[client_rows[row].call];
 		if (getenv("SWEEP_VERBOSE"))
 			fprintf(stderr, "%s: %u\n", name, uses);
 		for (unsigned nth = 1; nth <= uses && nth <= 12; nth++) {
 			snprintf(plan, sizeof(plan), "%s:%u:%s", name, nth, err);
 			plan_for_command(plan);
-			command_call(command, "stats", "--json", "asked", NULL);
+			command_call(command, "resume", "asked", NULL);
 			if (getenv("SWEEP_VERBOSE"))
 				fprintf(stderr, "%s -> %d %s\n", plan, command->status, command->err);
 			ck_assert_msg(
@@ -284,9 +283,8 @@ START_TEST(a_command_that_cannot_ask_says_why_and_the_guest_runs_on)
 			/* It is not said that there is no guest when it cannot be told. */
 			ck_assert_msg(
 				!strstr(command->err, "no guest of this name"), "%s: %s", plan, command->err);
-			ck_assert_msg(command->status == 0 ? strstr(command->out, "uptime") != NULL
-							   : is_one_line(command->err),
-				"%s: %s%s", plan, command->out, command->err);
+			ck_assert_msg(command->status == 0 ? !*command->err : is_one_line(command->err),
+				"%s: %s", plan, command->err);
 		}
 	}
 	unsetenv("LODGE_FAULT_COUNTS");
