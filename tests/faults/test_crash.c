@@ -79,30 +79,42 @@ static void check_place(int fd, unsigned place, unsigned long flushed, const cha
 	}
 }
 
-/* How many records were flushed. */
-static unsigned long run_round(const struct engine *engine, unsigned delay_us, const char *what)
+/* A guest with a fresh image that writes records. */
+static void start_log(const struct engine *engine)
 {
 	const char *const argv[] = {command_lodge(), "run", "--disk", NULL, "-m", "32M", "--append",
 		"run=blk log 0 8 40 1000000", NULL};
 	const char *arguments[sizeof(argv) / sizeof(argv[0])];
-	unsigned long flushed;
 	char disk[64];
-	int fd;
 
 	snprintf(disk, sizeof(disk), "path=" IMAGE "%s", engine->option);
 	memcpy(arguments, argv, sizeof(argv));
 	arguments[3] = disk;
 	files_make(IMAGE, 1 << 20);
 	command_start(command, arguments);
+}
+
+static void check_image(unsigned long flushed, const char *what)
+{
+	int fd = open_quiet();
+
+	for (unsigned place = 0; place < PLACES; place++)
+		check_place(fd, place, flushed, what);
+	close(fd);
+}
+
+/* How many records were flushed. */
+static unsigned long run_round(const struct engine *engine, unsigned delay_us, const char *what)
+{
+	unsigned long flushed;
+
+	start_log(engine);
 	ck_assert_msg(command_expect(command, "flushed", 30), "%s: %s", what, command->err);
 	usleep(delay_us);
 	kill(command->pid, SIGKILL);
 	ck_assert_int_eq(command_finish(command, 10), 128 + SIGKILL);
 	flushed = last_flushed(command->out);
-	fd = open_quiet();
-	for (unsigned place = 0; place < PLACES; place++)
-		check_place(fd, place, flushed, what);
-	close(fd);
+	check_image(flushed, what);
 	return flushed;
 }
 
@@ -133,6 +145,34 @@ START_TEST(what_was_flushed_is_there_whenever_the_vmm_is_killed)
 }
 END_TEST
 
+/* The moments in which it matters: before a write, and before a flush that the guest waits for. */
+START_TEST(what_was_flushed_is_there_when_the_vmm_dies_in_a_call)
+{
+	static const enum engine_call calls[] = {ENGINE_WRITE, ENGINE_FLUSH};
+	const struct engine *engine = &engines[_i];
+
+	if (!engine_works(engine, IMAGE))
+		return;
+	for (unsigned i = 0; i < 10; i++) {
+		enum engine_call call = calls[i % 2];
+		unsigned nth = i + 1;
+		unsigned long flushed, most = call == ENGINE_WRITE ? (nth - 1) / 3 * 3 : (nth - 1) * 3;
+		char plan[64];
+
+		snprintf(plan, sizeof(plan), "%s:%u:die", fault_names[engine->calls[call]], nth);
+		setenv("LODGE_FAULTS", plan, 1);
+		start_log(engine);
+		unsetenv("LODGE_FAULTS");
+		ck_assert_msg(command_finish(command, 20) >= 128 || command->err_len, "%s: status %d", plan,
+			command->status);
+		flushed = last_flushed(command->out);
+		ck_assert_msg(flushed <= most, "%s: %lu are said to be flushed", plan, flushed);
+		/* Those that the guest knows of, whether or not its last line was read. */
+		check_image(most, plan);
+	}
+}
+END_TEST
+
 Suite *fault_crash_suite(void)
 {
 	Suite *suite = suite_create("crash");
@@ -141,6 +181,7 @@ Suite *fault_crash_suite(void)
 	tcase_set_timeout(tcase, 300);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, what_was_flushed_is_there_whenever_the_vmm_is_killed);
+	tcase_add_loop_test(tcase, what_was_flushed_is_there_when_the_vmm_dies_in_a_call, 0, ENGINES);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

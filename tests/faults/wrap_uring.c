@@ -2,8 +2,11 @@
  * The wrappers of liburing's functions. What happens to a request that is in the ring is the kernel's doing: so what
  * shall fail is taken out of it here (a request that does nothing stands in), and the kernel's answer is written over.
  */
+#include <errno.h>
 #include <liburing.h>
+#include <stdarg.h>
 #include <stdint.h>
+#include <sys/syscall.h>
 
 #include "faults/fault.h"
 
@@ -37,6 +40,30 @@ int __wrap_io_uring_register_files(struct io_uring *ring, const int *files, unsi
 	struct fault fault = fault_take(FAULT_io_uring_register_files);
 
 	return fault.err ? -fault.err : __real_io_uring_register_files(ring, files, count);
+}
+
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+
+long __wrap_syscall(long number, ...)
+{
+	struct fault fault = fault_take(FAULT_syscall);
+	long arguments[6];
+	va_list list;
+
+	va_start(list, number);
+	for (unsigned i = 0; i < 6; i++)
+		arguments[i] = va_arg(list, long);
+	va_end(list);
+	if (fault.err) {
+		errno = fault.err;
+		return -1;
+	}
+	/* A ring that takes only what the product asks for would not take what stands in for it. */
+	if (number == SYS_io_uring_register && arguments[1] == IORING_REGISTER_RESTRICTIONS)
+		return 0;
+	return __real_syscall(
+		number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5]);
 }
 
 static enum fault_call kind_of(const struct io_uring_sqe *sqe)

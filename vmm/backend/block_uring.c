@@ -107,27 +107,26 @@ static void uring_submit(struct block_backend *block, struct block_request *requ
 	uring->under_way++;
 }
 
-/* What the kernel has no memory for right now is done without it: nobody else may come by who would try again. */
+/*
+ * What the kernel has no memory for right now is taken back and done without it: nobody else may come by who would try
+ * again. No thread of the kernel's reads the ring (IORING_SETUP_SQPOLL): it does so when it is entered, and not now.
+ */
 static void carry_out_rest(struct block_file *file)
 {
 	struct block_uring *uring = file->uring;
-	const struct io_uring_sq *sq = &uring->ring.sq;
-	unsigned count = io_uring_sq_ready(&uring->ring);
+	struct io_uring_sq *sq = &uring->ring.sq;
+	unsigned first = sq->sqe_tail - io_uring_sq_ready(&uring->ring);
 
-	for (unsigned at = sq->sqe_tail - count; at != sq->sqe_tail; at++) {
-		struct io_uring_sqe *sqe = &sq->sqes[at & sq->ring_mask];
+	for (unsigned at = first; at != sq->sqe_tail; at++) {
+		const struct io_uring_sqe *sqe = &sq->sqes[at & sq->ring_mask];
 		struct block_request *request = (struct block_request *)(uintptr_t)sqe->user_data;
 
-		if (!request)
-			continue;
-		/* Nothing takes its place, and the kernel will not tell of that (Linux 5.17; without 5.19 there is no ring). */
-		io_uring_prep_nop(sqe);
-		io_uring_sqe_set_flags(sqe, IOSQE_CQE_SKIP_SUCCESS);
-		io_uring_sqe_set_data(sqe, NULL);
 		request->result = block_file_execute(file, request);
 		block_list_add(&uring->done, request);
 		uring->under_way--;
 	}
+	sq->sqe_head = sq->sqe_tail = first;
+	*sq->ktail = first;
 }
 
 static void uring_kick(struct block_backend *block)
