@@ -288,8 +288,8 @@ END_TEST
 
 START_TEST(features_follow_the_backend)
 {
-	uint64_t always = BIT(VIRTIO_BLK_F_SEG_MAX) | BIT(VIRTIO_BLK_F_BLK_SIZE) |
-	                  BIT(VIRTIO_BLK_F_TOPOLOGY) | BIT(VIRTIO_BLK_F_FLUSH);
+	uint64_t always = BIT(VIRTIO_BLK_F_SIZE_MAX) | BIT(VIRTIO_BLK_F_SEG_MAX) |
+	                  BIT(VIRTIO_BLK_F_BLK_SIZE) | BIT(VIRTIO_BLK_F_TOPOLOGY) | BIT(VIRTIO_BLK_F_FLUSH);
 
 	ck_assert_uint_eq(features(), always | BIT(VIRTIO_BLK_F_DISCARD) | BIT(VIRTIO_BLK_F_WRITE_ZEROES));
 	disk.block.can_discard = false;
@@ -311,10 +311,10 @@ START_TEST(the_configuration_space_is_as_in_5_2_4)
 	ck_assert_uint_eq(config(0, 8), SECTORS);
 	ck_assert_uint_eq(config(0, 4), SECTORS);
 	ck_assert_uint_eq(config(4, 4), 0);
-	ck_assert_uint_eq(config(8, 4), 0);    /* size_max: not offered */
-	ck_assert_uint_eq(config(12, 4), 254); /* seg_max */
-	ck_assert_uint_eq(config(20, 4), 512); /* blk_size */
-	ck_assert_uint_eq(config(24, 1), 3);   /* physical_block_exp: 4096 */
+	ck_assert_uint_eq(config(8, 4), KIB(256)); /* size_max */
+	ck_assert_uint_eq(config(12, 4), 254);     /* seg_max */
+	ck_assert_uint_eq(config(20, 4), 512);     /* blk_size */
+	ck_assert_uint_eq(config(24, 1), 3);       /* physical_block_exp: 4096 */
 	ck_assert_uint_eq(config(25, 1), 0);
 	ck_assert_uint_eq(config(26, 2), 8);
 	ck_assert_uint_eq(config(36, 4), GIB(2) / 512); /* max_discard_sectors */

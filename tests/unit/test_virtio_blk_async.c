@@ -112,6 +112,58 @@ START_TEST(a_device_that_is_full_leaves_the_rest_in_the_queue)
 }
 END_TEST
 
+/* A read of len bytes in 254 pieces, all but the last of 256 KiB, through an indirect table; the mock moves nothing. */
+static void offer_large_read(uint64_t len)
+{
+	const uint32_t piece = KIB(256);
+
+	disk.block.size = GIB(1);
+	disk.fail = -EIO;
+	put_header(VIRTIO_BLK_T_IN, 0);
+	ring_desc(&ring, RING_TABLE, 0, HEADER, 16, N, 1);
+	for (uint16_t i = 1; i < 254; i++)
+		ring_desc(&ring, RING_TABLE, i, 0, piece, N | W, i + 1);
+	ring_desc(&ring, RING_TABLE, 254, 0, (uint32_t)(len - 253 * piece), N | W, 255);
+	ring_desc(&ring, RING_TABLE, 255, STATUS, 1, W, 0);
+	ring_desc(&ring, RING_DESC, 0, RING_TABLE, 256 * 16, VRING_DESC_F_INDIRECT, 0);
+	ring_offer(&ring, 0);
+}
+
+START_TEST(a_transfer_has_64_mib_at_most)
+{
+	offer_large_read(MIB(64));
+	ck_assert_int_eq(serve(), 1);
+	ck_assert_uint_eq(disk.calls, 1);
+	offer_large_read(MIB(64) + 512);
+	ck_assert_int_eq(serve(), 1);
+	ck_assert_uint_eq(answer(), VIRTIO_BLK_S_IOERR);
+	ck_assert_uint_eq(disk.calls, 1);
+}
+END_TEST
+
+/* Nobody who ends the run waits for more than that, and one request. */
+START_TEST(no_request_is_taken_while_64_mib_are_under_way)
+{
+	disk.hold = true;
+	offer_large_read(MIB(64));
+	ck_assert_int_eq(take(), 1);
+	offer_read(3, 6);
+	ck_assert_int_eq(take(), -EBUSY);
+	ck_assert(!progress(false));
+	ck_assert_int_eq(take(), -EBUSY);
+	disk_finish(1);
+	ck_assert(progress(false)); /* room */
+	ck_assert_int_eq(take(), 1);
+	offer_large_read(MIB(64) - 512);
+	ck_assert_int_eq(take(), 1);
+	offer_read(3, 6);
+	ck_assert_int_eq(take(), -EBUSY); /* the two together */
+	progress(true);
+	ck_assert_uint_eq(disk.under_way, 0);
+	ck_assert_int_eq(take(), 1);
+}
+END_TEST
+
 /* A discard of two ranges by a driver without FLUSH: three parts, one after another. */
 START_TEST(the_parts_of_a_request_follow_each_other)
 {
@@ -215,6 +267,8 @@ TCase *virtio_blk_async_tcase(void)
 	tcase_add_test(tc, a_later_request_may_overtake);
 	tcase_add_test(tc, who_waits_gets_all_answers);
 	tcase_add_test(tc, a_device_that_is_full_leaves_the_rest_in_the_queue);
+	tcase_add_test(tc, a_transfer_has_64_mib_at_most);
+	tcase_add_test(tc, no_request_is_taken_while_64_mib_are_under_way);
 	tcase_add_test(tc, the_parts_of_a_request_follow_each_other);
 	tcase_add_test(tc, a_part_that_fails_is_the_last);
 	tcase_add_test(tc, the_driver_cannot_change_a_request_that_was_taken);

@@ -39,6 +39,12 @@ struct block_request {
 	struct block_request *next; /* the backend's */
 };
 
+/* Bytes that the host may have to move for it. */
+static inline uint64_t block_request_moves(const struct block_request *request)
+{
+	return request->op == BLOCK_FLUSH || request->op == BLOCK_DISCARD ? 0 : request->len;
+}
+
 struct block_backend;
 
 struct block_ops {

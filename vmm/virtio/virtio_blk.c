@@ -18,6 +18,15 @@
 #define ZEROES_SEGMENTS_MAX  1u
 #define ZEROES_SECTORS_MAX   (MIB(64) / SECTOR)
 
+/*
+ * What a request may move, and what may be under way before no other one is taken: whoever ends or pauses the run waits
+ * for that, and a chain may name the same memory again and again, 4 GiB in all.
+ */
+#define TRANSFER_MAX MIB(64)
+#define SEGMENTS     (VIRTQUEUE_CHAIN_MAX - 2) /* the header and the status take one each */
+#define SEGMENT_MAX  KIB(256)
+static_assert(SEGMENTS * SEGMENT_MAX <= TRANSFER_MAX, "what the configuration space allows is not refused");
+
 #define FEATURE(bit) (UINT64_C(1) << (bit))
 
 static bool negotiated(const struct virtio_blk *blk, unsigned bit)
@@ -90,6 +99,8 @@ static int prepare_transfer(struct virtio_blk *blk, struct blk_request *request,
 	io->iov = write ? chain->out : chain->in;
 	io->count = write ? chain->out_count : chain->in_count;
 	io->len = write ? chain->out_len : chain->in_len;
+	if (io->len > TRANSFER_MAX)
+		return -EINVAL;
 	r = write && blk->block->read_only ? -EROFS : check_range(blk, sector, io->len);
 	if (r < 0 || io->len == 0)
 		return r;
@@ -199,6 +210,7 @@ static int prepare(struct virtio_blk *blk, struct blk_request *request, uint64_t
 static void submit(struct virtio_blk *blk, struct blk_request *request)
 {
 	counter_add(&blk->under_way, 1);
+	blk->bytes_under_way += block_request_moves(&request->io);
 	blk->block->ops->submit(blk->block, &request->io);
 }
 
@@ -226,6 +238,7 @@ static bool go_on(struct virtio_blk *blk, struct blk_request *request)
 	int r = request->io.result;
 
 	counter_add(&blk->under_way, -UINT64_C(1));
+	blk->bytes_under_way -= block_request_moves(&request->io);
 	if (r == 0)
 		r = prepare_next(blk, request);
 	if (r > 0)
@@ -314,7 +327,7 @@ static int blk_take(void *dev, unsigned index, struct virtqueue *queue, const st
 	uint64_t *ret_not_before)
 {
 	struct virtio_blk *blk = dev;
-	struct blk_request *request = get_request(blk);
+	struct blk_request *request = blk->bytes_under_way < TRANSFER_MAX ? get_request(blk) : NULL;
 	uint64_t bit = UINT64_C(1) << index, not_before;
 	struct virtio_blk_outhdr header;
 	int r;
@@ -346,8 +359,9 @@ static int blk_take(void *dev, unsigned index, struct virtqueue *queue, const st
 static uint64_t blk_features(void *dev)
 {
 	const struct virtio_blk *blk = dev;
-	uint64_t features = FEATURE(VIRTIO_BLK_F_SEG_MAX) | FEATURE(VIRTIO_BLK_F_BLK_SIZE) |
-	                    FEATURE(VIRTIO_BLK_F_TOPOLOGY) | FEATURE(VIRTIO_BLK_F_FLUSH);
+	uint64_t features = FEATURE(VIRTIO_BLK_F_SIZE_MAX) | FEATURE(VIRTIO_BLK_F_SEG_MAX) |
+	                    FEATURE(VIRTIO_BLK_F_BLK_SIZE) | FEATURE(VIRTIO_BLK_F_TOPOLOGY) |
+	                    FEATURE(VIRTIO_BLK_F_FLUSH);
 
 	if (blk->space.num_queues > 1)
 		features |= FEATURE(VIRTIO_BLK_F_MQ);
@@ -415,7 +429,8 @@ static void fill_config_space(
 	uint32_t blocks = MAX(block->physical_size / block->logical_size, 1);
 
 	space->capacity = block->size / SECTOR;
-	space->seg_max = VIRTQUEUE_CHAIN_MAX - 2; /* the header and the status take one each */
+	space->size_max = SEGMENT_MAX;
+	space->seg_max = SEGMENTS;
 	space->blk_size = block->logical_size;
 	space->num_queues = (uint16_t)queues;
 	while (2u << space->physical_block_exp <= blocks)

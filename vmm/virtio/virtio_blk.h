@@ -44,9 +44,10 @@ struct virtio_blk {
 	/* BLOCK_REQUESTS_MAX of them, of which those that were ever in use are in memory. */
 	struct blk_request *requests;
 	struct blk_request *free;
-	unsigned fresh;      /* from this index on they were never in use */
-	counter_t under_way; /* given to the backend; any thread may read it */
-	uint64_t waiting;    /* a bit a queue: its next request waits for the rate */
+	unsigned fresh;           /* from this index on they were never in use */
+	counter_t under_way;      /* given to the backend; any thread may read it */
+	uint64_t bytes_under_way; /* of those, what the host may have to move */
+	uint64_t waiting;         /* a bit a queue: its next request waits for the rate */
 
 	/* The rate as it was set last, by any thread, and the buckets that follow it when a request comes. */
 	_Atomic uint64_t bytes_per_s;
