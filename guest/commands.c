@@ -83,6 +83,8 @@ const struct command commands[] = {
 	{"poweroff", command_poweroff, "", "ACPI power off"},
 	{"reset", command_reset, "[i8042|cf9|acpi]", "resets the machine; alone: tries all ways"},
 	{"panic", command_panic, "", "tells pvpanic that we are lost"},
+	{"hostile", command_hostile, "list | all | NAME [ROUNDS|forever]",
+		"attacks the VMM; all: each that leaves the machine usable"},
 	{"crash", command_crash, "ud2|pf|de|gp|triple", "takes an exception that nobody handles"},
 	{NULL, NULL, NULL, NULL},
 };

@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "console.h"
 #include "hw.h"
+#include "str.h"
 #include "x86.h"
 
 #define DISKS_MAX    8
@@ -12,18 +13,6 @@
 #define FEATURES_WANTED                                                                             \
 	(BLK_F_SIZE_MAX | BLK_F_SEG_MAX | BLK_F_RO | BLK_F_BLK_SIZE | BLK_F_FLUSH | BLK_F_DISCARD | \
 		BLK_F_WRITE_ZEROES | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_VERSION_1)
-
-struct request_header {
-	uint32_t type;
-	uint32_t reserved;
-	uint64_t sector;
-};
-
-struct range {
-	uint64_t sector;
-	uint32_t count;
-	uint32_t flags;
-};
 
 static struct disk disks[DISKS_MAX];
 static unsigned disk_count;
@@ -93,6 +82,17 @@ void virtio_blk_init(void)
 	}
 }
 
+bool disk_restart(unsigned index)
+{
+	struct disk *disk = &disks[index];
+
+	virtio_reset(&disk->device);
+	memset(queue_memory[index], 0, sizeof(queue_memory[index]));
+	disk->device.needs_reset = false;
+	disk->dead = !start_disk(index);
+	return !disk->dead;
+}
+
 static bool is_finished(void *arg)
 {
 	const struct disk *disk = arg;
@@ -125,7 +125,7 @@ static uint32_t piece_size(const struct disk *disk, uint32_t len, uint32_t piece
 
 int disk_request(struct disk *disk, uint32_t type, uint64_t sector, void *buf, uint32_t len, uint32_t piece)
 {
-	struct request_header header = {.type = type, .sector = sector};
+	struct blk_header header = {.type = type, .sector = sector};
 	volatile uint8_t status = STATUS_UNSET;
 	struct virtqueue_buffer buffers[DISK_SEGMENTS + 2];
 	bool device_writes = type == BLK_T_IN || type == BLK_T_GET_ID;
@@ -154,7 +154,7 @@ int disk_request(struct disk *disk, uint32_t type, uint64_t sector, void *buf, u
 
 int disk_range_request(struct disk *disk, uint32_t type, uint64_t sector, uint32_t count, uint32_t flags)
 {
-	struct range range = {sector, count, flags};
+	struct blk_range range = {sector, count, flags};
 
 	return disk_request(disk, type, 0, &range, sizeof(range), 0);
 }

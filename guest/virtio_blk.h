@@ -57,6 +57,20 @@ struct blk_config {
 	uint32_t write_zeroes_may_unmap;
 };
 
+/* 5.2.6 */
+struct blk_header {
+	uint32_t type;
+	uint32_t reserved;
+	uint64_t sector;
+};
+
+/* 5.2.6: what DISCARD and WRITE_ZEROES are about. */
+struct blk_range {
+	uint64_t sector;
+	uint32_t count;
+	uint32_t flags;
+};
+
 struct disk {
 	struct virtio_device device;
 	struct virtqueue queue;
@@ -69,6 +83,9 @@ void virtio_blk_init(void);
 
 /* The index-th disk, or NULL. */
 struct disk *disk_get(unsigned index);
+
+/* Resets a disk, whatever became of it, and starts it anew; false: it does not start. */
+bool disk_restart(unsigned index);
 
 bool disk_has(const struct disk *disk, uint64_t feature);
 

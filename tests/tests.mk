@@ -95,7 +95,7 @@ check-vm: $(BUILD)/tests/check-vm $(BUILD)/lodge
 check: check-unit check-vm $(if $(FLAVOR),,check-linux)
 
 # In the lane no test may take it for granted that it has two CPUs at once, and time runs slower: those that move
-# a lot of bytes over a console stay out of it.
+# a lot of bytes over a console, or repeat many attacks, stay out of it.
 .PHONY: check-linux check-linux-only check-linux-smoke check-vm-lane
 check-vm-lane: $(BUILD)/tests/check-vm $(BUILD)/lodge
 	$(Q)scripts/svm-lane --build $(BUILD) --scratch 512M $(addprefix --add ,$(wildcard /usr/bin/setpriv /lib/terminfo/x/xterm)) --timeout 590 -- \

@@ -41,6 +41,7 @@ int main(void)
 		stats_suite,
 		limits_suite,
 		sandbox_suite,
+		hostile_suite,
 	};
 	const size_t count = sizeof(suites) / sizeof(suites[0]);
 	SRunner *runner = srunner_create(NULL);

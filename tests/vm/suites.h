@@ -27,3 +27,4 @@ Suite *guests_suite(void);
 Suite *attach_suite(void);
 Suite *limits_suite(void);
 Suite *sandbox_suite(void);
+Suite *hostile_suite(void);
