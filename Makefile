@@ -35,15 +35,16 @@ E := $(if $(V),@:,@echo)
 
 LIB_SRCS := $(filter-out vmm/sandbox/% vmm/cli/%,$(wildcard vmm/*/*.c))
 CLI_SRCS := $(wildcard vmm/sandbox/*.c vmm/cli/*.c)
-LIB_OBJS := $(LIB_SRCS:%.c=$(BUILD)/%.o) $(BUILD)/vmm/machine/lodger_image.o
+LIB_OBJS := $(LIB_SRCS:%.c=$(BUILD)/%.o) $(BUILD)/vmm/machine/lodger_image.o $(BUILD)/vmm/machine/latchkey_image.o
 CLI_OBJS := $(CLI_SRCS:%.c=$(BUILD)/%.o) $(BUILD)/vmm/cli/completion_scripts.o
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: all
-all: $(BUILD)/lodge $(BUILD)/liblodge.a lodger compile_commands.json
+all: $(BUILD)/lodge $(BUILD)/liblodge.a lodger latchkey compile_commands.json
 
 include guest/guest.mk
+include firmware/firmware.mk
 include tests/tests.mk
 include mk/fuzz.mk
 include mk/faults.mk
@@ -76,6 +77,11 @@ $(BUILD)/vmm/machine/lodger.stripped: $(BUILD)/lodger.elf
 $(BUILD)/vmm/machine/lodger_image.o: vmm/machine/lodger_image.S $(BUILD)/vmm/machine/lodger.stripped
 	$(E) "  AS    $<"
 	$(Q)$(CC) -DLODGER_ELF='"$(BUILD)/vmm/machine/lodger.stripped"' -c -o $@ $<
+
+$(BUILD)/vmm/machine/latchkey_image.o: vmm/machine/latchkey_image.S $(BUILD)/latchkey.rom
+	$(E) "  AS    $<"
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -DLATCHKEY_ROM='"$(BUILD)/latchkey.rom"' -c -o $@ $<
 
 # The names of system calls, for who makes a forbidden one.
 CALL_NAMES := $(BUILD)/vmm/sandbox/call_names.h

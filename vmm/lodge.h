@@ -161,6 +161,11 @@ struct lodge_config {
 	const char *kernel; /* a file, compressed or not; NULL: lodger, which is built into the library */
 	enum lodge_format format;
 	const char *initrd; /* NULL: none */
+	/*
+	 * A ROM that ends at 4 GiB, from which the boot processor starts as after power-up: a file, or "latchkey", which
+	 * is built into the library. It finds the kernel through fw_cfg. NULL: none, the kernel is entered at once.
+	 */
+	const char *firmware;
 	const char *append; /* the kernel's command line; NULL: empty */
 	uint64_t memory;    /* bytes, a multiple of 4096, 16 MiB to 1 TiB */
 	unsigned cpus;      /* 1 to LODGE_CPUS_MAX */

@@ -63,6 +63,15 @@ static int set_initrd(void *target, const char *value, struct error *error)
 	return 0;
 }
 
+static int set_firmware(void *target, const char *value, struct error *error)
+{
+	struct run_options *options = target;
+
+	(void)error;
+	options->config.firmware = value;
+	return 0;
+}
+
 static int parse_console(const char *value, struct console_option *ret_console, struct error *error)
 {
 	static const struct {
@@ -310,6 +319,10 @@ const struct option_row run_option_rows[] = {
 	{"cpus", 'c', "N", "virtual CPUs, 1 to 64; default 1", set_cpus},
 	{"append", 0, "TEXT", "the kernel's command line", set_append},
 	{"initrd", 0, "FILE", "initial RAM disk", set_initrd},
+	{"firmware", 0, "latchkey|FILE",
+		"boot through a ROM, from the reset vector on: latchkey (lodge's own,\n"
+		"built in) or a file",
+		set_firmware},
 	{"format", 0, "auto|flat",
 		"what KERNEL is: auto (default: as its magic says),\n"
 		"flat (16-bit code, loaded and entered at 1000:0000)",

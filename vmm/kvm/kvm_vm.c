@@ -30,16 +30,27 @@ void kvm_vm_fini(struct kvm_vm *vm)
 	vm->fd = -1;
 }
 
-int kvm_vm_set_memory(struct kvm_vm *vm, unsigned slot, uint64_t gpa, uint64_t size, void *hva)
+static int set_slot(struct kvm_vm *vm, unsigned slot, uint32_t flags, uint64_t gpa, uint64_t size, void *hva)
 {
 	struct kvm_userspace_memory_region region = {
 		.slot = slot,
+		.flags = flags,
 		.guest_phys_addr = gpa,
 		.memory_size = size,
 		.userspace_addr = (uintptr_t)hva,
 	};
 
 	return vm_ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region);
+}
+
+int kvm_vm_set_memory(struct kvm_vm *vm, unsigned slot, uint64_t gpa, uint64_t size, void *hva)
+{
+	return set_slot(vm, slot, 0, gpa, size, hva);
+}
+
+int kvm_vm_set_rom(struct kvm_vm *vm, unsigned slot, uint64_t gpa, uint64_t size, void *hva)
+{
+	return set_slot(vm, slot, KVM_MEM_READONLY, gpa, size, hva);
 }
 
 int kvm_vm_set_real_mode_pages(struct kvm_vm *vm, uint64_t identity_gpa, uint64_t tss_gpa)

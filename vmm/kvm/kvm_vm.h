@@ -20,6 +20,9 @@ void kvm_vm_fini(struct kvm_vm *vm);
 /* Shows size bytes at hva to the guest at gpa. Every slot comes before the irqchip: see docs/architecture.md. */
 int kvm_vm_set_memory(struct kvm_vm *vm, unsigned slot, uint64_t gpa, uint64_t size, void *hva);
 
+/* ... and where the guest only reads: what it writes there leaves as MMIO. */
+int kvm_vm_set_rom(struct kvm_vm *vm, unsigned slot, uint64_t gpa, uint64_t size, void *hva);
+
 /* The pages that KVM keeps for real mode on Intel hosts; before the first vCPU. */
 int kvm_vm_set_real_mode_pages(struct kvm_vm *vm, uint64_t identity_gpa, uint64_t tss_gpa);
 

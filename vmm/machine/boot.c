@@ -24,7 +24,7 @@ int boot_open(struct lodge_vm *vm, struct error *error)
 			(uint64_t)(lodger_image_end - lodger_image_start));
 	if (!err && vm->config.initrd)
 		err = image_open(&vm->initrd, vm->config.initrd, error);
-	return err;
+	return err ? err : firmware_open(vm, error);
 }
 
 int boot_judge(struct lodge_vm *vm, struct error *error)
@@ -46,6 +46,7 @@ void boot_close(struct lodge_vm *vm)
 {
 	image_close(&vm->kernel);
 	image_close(&vm->initrd);
+	image_close(&vm->firmware);
 }
 
 static int build_fdt(struct lodge_vm *vm, struct boot_data *data, struct error *error)

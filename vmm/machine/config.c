@@ -88,6 +88,8 @@ static int check_format(const struct lodge_config *config, struct error *error)
 		return error_set(error, ERROR_USAGE, -EINVAL, "a flat image gets no command line");
 	if (config->initrd)
 		return error_set(error, ERROR_USAGE, -EINVAL, "a flat image gets no initrd");
+	if (config->firmware)
+		return error_set(error, ERROR_USAGE, -EINVAL, "a flat image is started by no firmware");
 	return 0;
 }
 

@@ -12,7 +12,7 @@
 /* What kernels of that kind find on a PC, and may rely on: a timer, and a PIC with a BIOS's vectors. */
 static bool wants_pc(const struct lodge_vm *vm)
 {
-	return boot_protocol_wants_pc(vm->kernel_plan.protocol);
+	return boot_protocol_wants_pc(vm->kernel_plan.protocol) || firmware_wants_pc(vm);
 }
 
 /*
@@ -32,8 +32,9 @@ int irqchip_check(const struct lodge_vm *vm, struct error *error)
 {
 	if (vm->config.irqchip == LODGE_IRQCHIP_SPLIT && wants_pc(vm)) {
 		return error_set(error, ERROR_USAGE, -EINVAL,
-			"a split irqchip has no i8259, which kernels of this format (%s) expect",
-			vm->kernel_plan.format);
+			"a split irqchip has no i8259, which %s (%s) expect",
+			firmware_wants_pc(vm) ? "other firmwares" : "kernels of this format",
+			firmware_wants_pc(vm) ? vm->firmware.name : vm->kernel_plan.format);
 	}
 	return 0;
 }

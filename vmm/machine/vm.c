@@ -120,6 +120,8 @@ static int init_memory(struct lodge_vm *vm, struct error *error)
 		err = kvm_vm_set_memory(&vm->kvm, i, region->gpa, region->size, region->hva);
 	}
 	if (!err)
+		err = firmware_map(vm);
+	if (!err)
 		err = kvm_vm_set_real_mode_pages(&vm->kvm, KVM_IDENTITY_BASE, KVM_TSS_BASE);
 	if (err) {
 		return error_set(
@@ -286,6 +288,8 @@ static int init_guest(struct lodge_vm *vm, struct error *error)
 	struct kvm_regs regs;
 	int err = boot_load(vm, &state, error);
 
+	if (!err)
+		err = firmware_load(vm, &state, error);
 	if (err)
 		return err;
 	err = kvm_vcpu_get_regs(boot_cpu, &regs, &sregs);

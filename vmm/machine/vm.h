@@ -4,6 +4,7 @@
  *   vm.c         what a VM is made of, made and freed
  *   config.c     its configuration's defaults and limits
  *   board.c      the one page where its devices are wired
+ *   firmware.c   the ROM, and what it is told through fw_cfg
  *   boot.c       the kernel, its initrd and the tables that describe the machine
  *   irqchip.c    the interrupt controllers: which of them are KVM's
  *   lines.c      interrupt lines and doorbells, from handles to KVM's eventfds
@@ -130,6 +131,7 @@ struct lodge_vm {
 	struct board_disk disks[LODGE_DISKS_MAX];
 	struct image kernel, initrd; /* a restart loads them again */
 	struct kernel kernel_plan;   /* what the first of them is */
+	struct image firmware;       /* without a name: there is none */
 	/* What may be asked later on, when no path can be opened any more. */
 	FILE *smaps;                        /* NULL: there is no /proc */
 	struct huge_pages_files huge_pages; /* with config.hugepages */
@@ -200,6 +202,15 @@ int boot_open(struct lodge_vm *vm, struct error *error);
 int boot_judge(struct lodge_vm *vm, struct error *error);
 void boot_close(struct lodge_vm *vm); /* zeroed VMs too, and twice */
 int boot_load(struct lodge_vm *vm, struct boot_state *ret_state, struct error *error);
+
+/*
+ * firmware.c, all of it nothing where there is none: opens and checks the ROM; makes its place, and shows it to the
+ * guest; fills it, and turns the kernel's state into that of a CPU at reset.
+ */
+int firmware_open(struct lodge_vm *vm, struct error *error);
+int firmware_map(struct lodge_vm *vm);
+int firmware_load(struct lodge_vm *vm, struct boot_state *state, struct error *error);
+bool firmware_wants_pc(const struct lodge_vm *vm); /* a timer and a PIC, whatever the kernel's format */
 
 /* run.c: what the caller's thread waits for. */
 int events_init(struct lodge_vm *vm, struct error *error);

@@ -63,17 +63,26 @@ static void *map_huge(uint64_t size)
 	return hva;
 }
 
-static int add(struct guest_memory *mem, gpa_t gpa, uint64_t size, uint64_t page)
+/* An address range that nobody has yet. */
+static int check_range(const struct guest_memory *mem, gpa_t gpa, uint64_t size, uint64_t page)
 {
-	bool huge = page == HUGE_PAGE_SIZE;
-	uint64_t small;
-	uint8_t *hva;
-
 	if (size == 0 || size % page || gpa % page || gpa > UINT64_MAX - size)
 		return -EINVAL;
 	for (unsigned i = 0; i < mem->count; i++)
 		if (ranges_overlap(gpa, size, mem->regions[i].gpa, mem->regions[i].size))
 			return -EINVAL;
+	return 0;
+}
+
+static int add(struct guest_memory *mem, gpa_t gpa, uint64_t size, uint64_t page)
+{
+	bool huge = page == HUGE_PAGE_SIZE;
+	uint64_t small;
+	uint8_t *hva;
+	int err = check_range(mem, gpa, size, page);
+
+	if (err)
+		return err;
 	if (mem->count == GUEST_REGIONS_MAX)
 		return -ENOSPC;
 	hva = huge ? map_huge(size) : map_small(size);
@@ -99,8 +108,29 @@ int guest_memory_add_huge(struct guest_memory *mem, gpa_t gpa, uint64_t size)
 	return add(mem, gpa, size, HUGE_PAGE_SIZE);
 }
 
+int guest_memory_add_rom(struct guest_memory *mem, gpa_t gpa, uint64_t size, void **ret_hva)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	int err = check_range(mem, gpa, size, page);
+	uint8_t *hva;
+
+	if (err)
+		return err;
+	if (mem->rom.size)
+		return -ENOSPC;
+	hva = map_small(size);
+	if (hva == MAP_FAILED)
+		return -ENOMEM;
+	mem->rom = (struct guest_region){.gpa = gpa, .size = size, .hva = hva, .page = page};
+	*ret_hva = hva;
+	return 0;
+}
+
 void guest_memory_fini(struct guest_memory *mem)
 {
+	if (mem->rom.size)
+		munmap(mem->rom.hva, mem->rom.size);
+	mem->rom = (struct guest_region){0};
 	while (mem->count > 0) {
 		mem->count--;
 		munmap(mem->regions[mem->count].hva, mem->regions[mem->count].size);
@@ -130,6 +160,8 @@ int guest_memory_read(const struct guest_memory *mem, gpa_t gpa, void *to, size_
 	if (len == 0)
 		return 0;
 	from = guest_memory_at(mem, gpa, len);
+	if (!from && range_inside(gpa, len, mem->rom.gpa, mem->rom.size))
+		from = mem->rom.hva + (gpa - mem->rom.gpa);
 	if (!from)
 		return -EFAULT;
 	memcpy(to, from, len);

@@ -25,6 +25,7 @@ struct guest_region {
 struct guest_memory {
 	struct guest_region regions[GUEST_REGIONS_MAX];
 	unsigned count;
+	struct guest_region rom; /* bytes that only guest_memory_read() reaches; size 0: none */
 };
 
 /*
@@ -39,6 +40,9 @@ int guest_memory_add(struct guest_memory *mem, gpa_t gpa, uint64_t size);
  */
 int guest_memory_add_huge(struct guest_memory *mem, gpa_t gpa, uint64_t size);
 
+/* The same for a ROM, of which there is one; *ret_hva is where its maker writes its bytes. */
+int guest_memory_add_rom(struct guest_memory *mem, gpa_t gpa, uint64_t size, void **ret_hva);
+
 /* Unmaps all regions. */
 void guest_memory_fini(struct guest_memory *mem);
 
@@ -48,7 +52,7 @@ void guest_memory_fini(struct guest_memory *mem);
  */
 void *guest_memory_at(const struct guest_memory *mem, gpa_t gpa, uint64_t len);
 
-/* Copies out of or into guest memory: 0, or -EFAULT and nothing copied. len may be 0. */
+/* Copies out of guest memory or the ROM, or into guest memory: 0, or -EFAULT and nothing copied. len may be 0. */
 int guest_memory_read(const struct guest_memory *mem, gpa_t gpa, void *to, size_t len);
 int guest_memory_write(const struct guest_memory *mem, gpa_t gpa, const void *from, size_t len);
 

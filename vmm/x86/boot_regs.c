@@ -6,6 +6,8 @@
 
 #define CR0_PE   (1u << 0)
 #define CR0_ET   (1u << 4)
+#define CR0_NW   (1u << 29)
+#define CR0_CD   (1u << 30)
 #define CR0_PG   (1u << 31)
 #define CR4_PAE  (1u << 5)
 #define EFER_LME (1u << 8)
@@ -73,19 +75,40 @@ static uint64_t descriptor(const struct kvm_segment *segment)
 	       (uint64_t)segment->g << 55 | (segment->base >> 24 & 0xff) << 56;
 }
 
-/* As at reset (Intel SDM vol. 3, 10.1.4), but for the place. There is no BIOS: the vectors at 0 are empty. */
-static void build_real_mode(struct kvm_sregs *sregs)
+static struct kvm_segment real_segment(uint16_t selector)
 {
-	const struct kvm_segment segment = {
-		.selector = BOOT_FLAT_BASE >> 4,
-		.base = BOOT_FLAT_BASE,
+	return (struct kvm_segment){
+		.selector = selector,
+		.base = (uint32_t)selector << 4,
 		.limit = 0xffff,
 		.type = 0x3, /* data, writable, accessed */
 		.present = 1,
 		.s = 1,
 	};
+}
 
-	sregs->ds = sregs->es = sregs->fs = sregs->gs = sregs->ss = sregs->cs = segment;
+/* Intel SDM vol. 3, 10.1.1, table 10-1. The base of CS is no multiple of its selector: RIP is below 4 GiB. */
+static void build_reset(struct kvm_sregs *sregs)
+{
+	const struct kvm_segment system = {.limit = 0xffff, .present = 1};
+
+	sregs->ds = sregs->es = sregs->fs = sregs->gs = sregs->ss = real_segment(0);
+	sregs->cs = real_segment(0xf000);
+	sregs->cs.base = 0xffff0000;
+	sregs->cs.type = 0xb; /* code, readable, accessed */
+	sregs->ldt = sregs->tr = system;
+	sregs->ldt.type = 0x2;
+	sregs->tr.type = 0xb;
+	sregs->gdt = sregs->idt = (struct kvm_dtable){.base = 0, .limit = 0xffff};
+	sregs->cr0 = CR0_CD | CR0_NW | CR0_ET;
+	sregs->cr2 = sregs->cr3 = 0;
+}
+
+/* As at reset, but for the place. There is no BIOS: the vectors at 0 are empty. */
+static void build_real_mode(struct kvm_sregs *sregs)
+{
+	sregs->ds = sregs->es = sregs->fs = sregs->gs = sregs->ss = real_segment(BOOT_FLAT_BASE >> 4);
+	sregs->cs = sregs->ds;
 	sregs->cs.type = 0xb; /* code, readable, accessed */
 	sregs->idt = (struct kvm_dtable){.base = 0, .limit = 0x3ff};
 	sregs->cr0 = CR0_ET;
@@ -115,11 +138,16 @@ void boot_regs_build(
 		.rsp = state->rsp,
 		.rax = state->rax,
 		.rbx = state->rbx,
+		.rdx = state->rdx,
 		.rsi = state->rsi,
 		.rflags = RFLAGS_RESERVED,
 	};
 	sregs->cr4 = 0;
 	sregs->efer = 0;
+	if (state->mode == BOOT_RESET) {
+		build_reset(sregs);
+		return;
+	}
 	if (state->mode == BOOT_REAL_16) {
 		build_real_mode(sregs);
 		return;

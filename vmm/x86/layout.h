@@ -15,6 +15,7 @@
  *   0xfee0_0000  |   local APICs               |
  *   0xff00_0000  |   pc-testdev's memory       |
  *   0xfffb_c000  |   KVM's own four pages      |
+ *   0xfffc_0000  |   the firmware's ROM        |  up to 256 KiB, and it ends at 4 GiB
  *   0x1_0000_0000+-----------------------------+
  *                | the rest of RAM             |
  */
@@ -105,6 +106,15 @@ static_assert(
 #define KVM_IDENTITY_BASE    0xfffbc000u /* one page: KVM's real-mode identity map (Intel) */
 #define KVM_TSS_BASE         0xfffbd000u /* three pages: KVM's real-mode TSS (Intel) */
 
+/*
+ * The firmware's ROM ends at 4 GiB, where a CPU's first instruction is; a copy of its last part ends at 1 MiB, where
+ * real mode reaches it. The copy is RAM, as a PC's shadow of its ROM is.
+ */
+#define ROM_MAX     KIB(256)
+#define ROM_LOW_MAX KIB(128)
+#define ROM_GRANULE KIB(64) /* a segment of real mode */
+
+static_assert(KVM_TSS_BASE + 0x3000 <= HOLE_END - ROM_MAX, "the ROM's window");
 static_assert(VIRTIO_MMIO_BASE >= HOLE_BASE, "MMIO lies in the hole");
 static_assert(VIRTIO_MMIO_SIZE <= VIRTIO_MMIO_STRIDE, "slots do not overlap");
 static_assert(VIRTIO_MMIO_BASE + VIRTIO_MMIO_SLOTS * VIRTIO_MMIO_STRIDE <= IOAPIC_BASE, "virtio");

@@ -1,0 +1,6 @@
+#include "boot.h"
+
+void boot_disk(void)
+{
+	/* Not yet. */
+}

@@ -1,0 +1,6 @@
+#include "boot.h"
+
+void boot_kernel(void)
+{
+	/* Not yet. */
+}

@@ -1,0 +1,38 @@
+# latchkey, the firmware: a ROM of 64 KiB. Included by the top Makefile, which defines BUILD and Q.
+FIRMWARE_CC  ?= $(GUEST_CC)
+FIRMWARE_DIR := firmware
+FIRMWARE_OBJ := $(BUILD)/firmware
+
+# 32-bit code for any x86-64 CPU; no SSE or x87, as in guest/guest.mk.
+FIRMWARE_CFLAGS := -std=gnu17 -m32 -march=i686 -Os -g -ffreestanding -fno-builtin -mgeneral-regs-only \
+	-fno-pic -fno-pie -fno-stack-protector -fno-omit-frame-pointer -fcf-protection=none \
+	-fno-asynchronous-unwind-tables -Ivmm \
+	-Wall -Wextra -Wshadow -Wcast-qual -Wimplicit-fallthrough -Wmissing-prototypes \
+	-Wstrict-prototypes -Wvla -Wundef -MMD -MP
+FIRMWARE_LDFLAGS := -m elf_i386 -nostdlib -static --build-id=none --no-warn-rwx-segments -T $(FIRMWARE_DIR)/rom.ld
+
+FIRMWARE_SRCS := $(wildcard $(FIRMWARE_DIR)/*.c) $(wildcard $(FIRMWARE_DIR)/*.S)
+FIRMWARE_OBJS := $(patsubst $(FIRMWARE_DIR)/%,$(FIRMWARE_OBJ)/%.o,$(FIRMWARE_SRCS))
+
+.PHONY: latchkey
+latchkey: $(BUILD)/latchkey.rom $(BUILD)/latchkey.elf $(BUILD)/latchkey.asm $(BUILD)/latchkey.sym
+
+$(FIRMWARE_OBJ)/%.o: $(FIRMWARE_DIR)/% $(FIRMWARE_DIR)/firmware.mk
+	$(Q)mkdir -p $(@D)
+	$(Q)$(FIRMWARE_CC) $(FIRMWARE_CFLAGS) -c $< -o $@
+
+$(BUILD)/latchkey.elf: $(FIRMWARE_OBJS) $(FIRMWARE_DIR)/rom.ld
+	$(Q)$(LD) $(FIRMWARE_LDFLAGS) $(FIRMWARE_OBJS) -o $@
+
+$(BUILD)/latchkey.rom: $(BUILD)/latchkey.elf
+	$(Q)objcopy -O binary --gap-fill 0xff $< $@
+
+# The 16-bit parts apart, by their own rules.
+$(BUILD)/latchkey.asm: $(BUILD)/latchkey.elf
+	$(Q)objdump -d -j .text $< >$@
+	$(Q)objdump -d -m i8086 -j .text16 -j .reset $< >>$@
+
+$(BUILD)/latchkey.sym: $(BUILD)/latchkey.elf
+	$(Q)nm -n $< >$@
+
+-include $(FIRMWARE_OBJS:.o=.d)

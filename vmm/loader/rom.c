@@ -1,0 +1,36 @@
+#include "loader/rom.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "loader/image.h"
+#include "memory/guest_memory.h"
+#include "util/bytes.h"
+#include "util/error.h"
+#include "x86/layout.h"
+
+int rom_check(const struct image *image, struct error *error)
+{
+	if (image->size > ROM_MAX) {
+		return error_set(error, ERROR_IMAGE, -EFBIG,
+			"%s: a ROM of %" PRIu64 " bytes; there is room for 256 KiB below 4 GiB", image->name,
+			image->size);
+	}
+	/* Others' bytes would be where the CPU begins. */
+	if (!image->size || image->size % ROM_GRANULE) {
+		return error_set(error, ERROR_IMAGE, -ENOEXEC,
+			"%s: not a ROM: its %" PRIu64 " bytes are no multiple of 64 KiB", image->name,
+			image->size);
+	}
+	return 0;
+}
+
+int rom_load(const struct image *image, void *hva, const struct guest_memory *mem, struct error *error)
+{
+	uint64_t low = MIN(image->size, ROM_LOW_MAX);
+	int err = image_read(image, 0, hva, image->size, "the ROM", error);
+
+	if (!err)
+		guest_memory_write(mem, RAM_HIGH - low, (const uint8_t *)hva + image->size - low, low);
+	return err;
+}
