@@ -1,6 +1,23 @@
+/* A kernel from fw_cfg: lodge has laid its memory out and says which ranges of it have something (x86/boot_plan.h). */
 #include "boot.h"
+#include "fwcfg.h"
+#include "x86/boot_plan.h"
+
+static struct boot_plan plan;
 
 void boot_kernel(void)
 {
-	/* Not yet. */
+	struct fwcfg_file file = fwcfg_find(BOOT_PLAN_FILE), memory = fwcfg_find(BOOT_MEMORY_FILE);
+	uint32_t i;
+
+	fwcfg_read(file, 0, &plan, sizeof(plan));
+	if (plan.mode == BOOT_PLAN_NONE)
+		return;
+	for (i = 0; i < plan.range_count; i++) {
+		const struct boot_plan_range *range = &plan.ranges[i];
+
+		fwcfg_read(memory, range->base, (void *)range->base, range->size);
+	}
+	fwcfg_select(fwcfg_find(BOOT_ENTERED_FILE));
+	enter_kernel(&plan);
 }

@@ -1,12 +1,12 @@
 # make lint: both compilers with all warnings as errors, gcc's analyzer, clang-tidy, cppcheck, shellcheck, clang-format, and the
 # rules of HACKING.md that a script can check. `make -k lint` shows everything that is wrong at once.
 
-LINT_SRCS    := $(sort $(wildcard vmm/*/*.c guest/*.c tests/*/*.c examples/*.c))
-LINT_HEADERS := $(sort $(wildcard vmm/*.h vmm/*/*.h guest/*.h tests/*/*.h))
+LINT_SRCS    := $(sort $(wildcard vmm/*/*.c guest/*.c firmware/*.c tests/*/*.c examples/*.c))
+LINT_HEADERS := $(sort $(wildcard vmm/*.h vmm/*/*.h guest/*.h firmware/*.h tests/*/*.h))
 LINT_SHELL   := $(sort $(wildcard scripts/* tests/*/*.sh vmm/cli/*.bash) $(filter-out %.c,$(wildcard tests/linux/*)) .ci/run)
 
 # How each folder is compiled. Warnings that need the optimizer's analysis count too.
-LINT_FLAGS_OF = -Werror $(WARNINGS) $(if $(filter guest/%,$(1)),$(GUEST_CFLAGS),$(CFLAGS_ALL) $(TEST_CFLAGS))
+LINT_FLAGS_OF = -Werror $(WARNINGS) $(if $(filter guest/%,$(1)),$(GUEST_CFLAGS),$(if $(filter firmware/%,$(1)),$(FIRMWARE_CFLAGS),$(CFLAGS_ALL) $(TEST_CFLAGS)))
 LINT_FLAGS    = $(call LINT_FLAGS_OF,$<)
 # gcc looks for leaks, uses after free and the like as it compiles. Memory that a test asks for is there, or the test is over.
 LINT_ANALYZE = -fanalyzer $(if $(filter tests/%,$<),-Wno-analyzer-possible-null-argument -Wno-analyzer-possible-null-dereference)
@@ -60,7 +60,7 @@ lint-cppcheck:
 	$(Q)mkdir -p $(LINT_DIR)/cppcheck
 	$(Q)cppcheck --quiet --error-exitcode=1 --std=c11 --platform=unix64 --inline-suppr \
 		--enable=warning,performance,portability,style --cppcheck-build-dir=$(LINT_DIR)/cppcheck \
-		--suppressions-list=mk/cppcheck.txt -D__x86_64__ -Ivmm -Itests vmm guest tests examples
+		--suppressions-list=mk/cppcheck.txt -D__x86_64__ -Ivmm -Itests vmm guest firmware tests examples
 
 lint-shell:
 	$(E) "  LINT  shellcheck"

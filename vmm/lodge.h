@@ -211,6 +211,7 @@ struct lodge_config {
 #define LODGE_COUNTS_MAX        40
 #define LODGE_KERNEL_FORMAT_MAX 64
 #define LODGE_SANDBOX_MAX       16
+#define LODGE_FIRMWARE_MAX      256
 
 struct lodge_count {
 	const char *name; /* static */
@@ -276,6 +277,12 @@ struct lodge_result {
 	unsigned sandbox_count;
 	/* "ELF64 with a PVH note", or, of a compressed file, "..., gzip"; empty: none was loaded. */
 	char kernel_format[LODGE_KERNEL_FORMAT_MAX];
+	char firmware[LODGE_FIRMWARE_MAX]; /* as configured; empty: none */
+	/*
+	 * Of run_us, what went by until latchkey entered the kernel, the first time; 0: it has not, or the firmware is
+	 * another, which does not tell.
+	 */
+	uint64_t firmware_us;
 	bool has_registers; /* after a triple fault and a KVM error */
 	struct lodge_registers registers;
 	char console_tail[LODGE_CONSOLE_MAX]; /* the last of what the guest printed, NUL-terminated */

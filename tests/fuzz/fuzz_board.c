@@ -4,6 +4,7 @@
  */
 #include "fuzz.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@
 static struct {
 	struct fuzz_input input;
 	struct board board;
+	const struct guest_memory *mem;
 	struct mock_disk disks[DISKS];
 	struct board_disk slots[DISKS];
 	struct character_source console;
@@ -153,6 +155,25 @@ static void access_bus(uint8_t kind, bool write)
 	FUZZ_CHECK(range ? r >= 0 && &bus->ranges[r] == range : r == -ENXIO);
 }
 
+/* fw_cfg's DMA: an access in guest memory, and its address written to the port. Not long: zeroes follow an item's end. */
+static void access_fwcfg(void)
+{
+	struct fuzz_input *input = &rig.input;
+	gpa_t at = fuzz_gpa(input), to = fuzz_gpa(input);
+	uint32_t access[4] = {
+		htobe32((uint32_t)fuzz_bytes(input, 3) << 16 | fuzz_byte(input)),
+		htobe32((uint32_t)fuzz_number(input) & 0x1ffff),
+		htobe32((uint32_t)(to >> 32)),
+		htobe32((uint32_t)to),
+	};
+
+	guest_memory_write(rig.mem, at, access, sizeof(access));
+	bus_write(&rig.board.pio, FWCFG_PORT + 4, 4, htobe32((uint32_t)(at >> 32)));
+	bus_write(&rig.board.pio, FWCFG_PORT + 8, 4, htobe32((uint32_t)at));
+	if (!guest_memory_read(rig.mem, at, access, sizeof(access)))
+		FUZZ_CHECK((be32toh(access[0]) & ~1u) == 0);
+}
+
 static void step(void)
 {
 	struct fuzz_input *input = &rig.input;
@@ -198,6 +219,10 @@ static void step(void)
 		} while (again--);
 		break;
 	case 15:
+		if (kind & 0x10) {
+			access_fwcfg();
+			break;
+		}
 		for (unsigned i = 0; i < DISKS; i++)
 			virtio_mmio_serve(&rig.board.slots[i].mmio);
 		break;
@@ -208,7 +233,7 @@ static void set_up(void)
 {
 	uint8_t kind = fuzz_byte(&rig.input);
 	struct board_config config = {
-		.mem = fuzz_memory(),
+		.mem = rig.mem,
 		.power = {.request = request_power},
 		.console = {.write = console_write, .want_input = console_want_input},
 		.irq = get_line,
@@ -238,6 +263,7 @@ static void set_up(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	memset(&rig, 0, sizeof(rig));
+	rig.mem = fuzz_memory();
 	rig.input = (struct fuzz_input){.at = data, .left = size};
 	set_up();
 	for (unsigned i = 0; i < STEPS_MAX && rig.input.left; i++)

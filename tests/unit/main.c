@@ -61,6 +61,7 @@ int main(void)
 		i8042_suite,
 		ioapic82093_suite,
 		rtc146818_suite,
+		rom_suite,
 		fwcfg_suite,
 		pc_testdev_suite,
 		small_devices_suite,

@@ -19,6 +19,9 @@ Suite *ioapic82093_suite(void);
 /* test_rtc146818.c */
 Suite *rtc146818_suite(void);
 
+/* test_rom.c */
+Suite *rom_suite(void);
+
 /* test_fwcfg.c */
 Suite *fwcfg_suite(void);
 

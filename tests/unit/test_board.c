@@ -135,7 +135,7 @@ static const struct {
 	{0x70, 2, "rtc", -1},
 	{0xf4, 4, "debug-exit", -1},
 	{0x505, 1, "pvpanic", -1},
-	{0x510, 2, "fw-cfg", -1},
+	{0x510, 12, "fw-cfg", -1},
 	{0x600, 2, "power", -1},
 	{0xcf9, 1, "reset", -1},
 	{0x8900, 1, "bochs-power", -1},

@@ -27,6 +27,7 @@ static void build(enum boot_mode mode)
 		.rip = 0x100123,
 		.rax = 0x2badb002,
 		.rbx = 0x6000,
+		.rdx = 0xa20f10,
 		.rsi = 0x7000,
 		.rsp = 0x8ff0};
 
@@ -38,8 +39,13 @@ static void build(enum boot_mode mode)
 
 static void check_general(void)
 {
-	const struct kvm_regs expected = {
-		.rip = 0x100123, .rax = 0x2badb002, .rbx = 0x6000, .rsi = 0x7000, .rsp = 0x8ff0, .rflags = 2};
+	const struct kvm_regs expected = {.rip = 0x100123,
+		.rax = 0x2badb002,
+		.rbx = 0x6000,
+		.rdx = 0xa20f10,
+		.rsi = 0x7000,
+		.rsp = 0x8ff0,
+		.rflags = 2};
 
 	ck_assert_mem_eq(&regs, &expected, sizeof(regs));
 }
@@ -188,6 +194,39 @@ START_TEST(flat_image_is_entered_in_real_mode_with_all_segments_alike)
 }
 END_TEST
 
+/* Intel SDM vol. 3, table 10-1; AMD64 manual vol. 2, table 14-1. */
+START_TEST(reset_is_as_after_power_up)
+{
+	const struct kvm_segment *const data[] = {&sregs.ds, &sregs.es, &sregs.fs, &sregs.gs, &sregs.ss};
+
+	build(BOOT_RESET);
+	check_general();
+	ck_assert_uint_eq(sregs.cr0, 0x60000010);
+	ck_assert_uint_eq(sregs.cr2 | sregs.cr3 | sregs.cr4 | sregs.efer, 0);
+	ck_assert_uint_eq(sregs.cs.selector, 0xf000);
+	ck_assert_uint_eq(sregs.cs.base, 0xffff0000);
+	ck_assert_uint_eq(sregs.cs.limit, 0xffff);
+	ck_assert_uint_eq(sregs.cs.type, 0xb);
+	ck_assert_uint_eq(sregs.cs.db | sregs.cs.l | sregs.cs.g, 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(data); i++) {
+		ck_assert_uint_eq(data[i]->selector, 0);
+		ck_assert_uint_eq(data[i]->base, 0);
+		ck_assert_uint_eq(data[i]->limit, 0xffff);
+		ck_assert_uint_eq(data[i]->type, 0x3);
+		ck_assert_uint_eq(data[i]->present & data[i]->s, 1);
+	}
+	ck_assert_uint_eq(sregs.gdt.base | sregs.idt.base, 0);
+	ck_assert_uint_eq(sregs.gdt.limit, 0xffff);
+	ck_assert_uint_eq(sregs.idt.limit, 0xffff);
+	ck_assert_uint_eq(sregs.ldt.limit, 0xffff);
+	ck_assert_uint_eq(sregs.ldt.type, 0x2);
+	ck_assert_uint_eq(sregs.tr.limit, 0xffff);
+	ck_assert_uint_eq(sregs.tr.type, 0xb);
+	ck_assert_uint_eq(sregs.ldt.selector | sregs.tr.selector, 0);
+	ck_assert_uint_eq(load_le(memory.gdt + 8, 8), 0xaaaaaaaaaaaaaaaa);
+}
+END_TEST
+
 START_TEST(what_kvm_set_up_besides_stays)
 {
 	build((enum boot_mode)_i);
@@ -211,6 +250,7 @@ Suite *boot_regs_suite(void)
 	tcase_add_loop_test(tcase, gdt_says_what_the_caches_say, BOOT_PROTECTED_32, BOOT_LONG_64 + 1);
 	tcase_add_loop_test(tcase, interrupts_have_no_table_yet, BOOT_PROTECTED_32, BOOT_LONG_64 + 1);
 	tcase_add_test(tcase, flat_image_is_entered_in_real_mode_with_all_segments_alike);
-	tcase_add_loop_test(tcase, what_kvm_set_up_besides_stays, BOOT_PROTECTED_32, BOOT_REAL_16 + 1);
+	tcase_add_test(tcase, reset_is_as_after_power_up);
+	tcase_add_loop_test(tcase, what_kvm_set_up_besides_stays, BOOT_PROTECTED_32, BOOT_RESET + 1);
 	return suite;
 }

@@ -125,6 +125,9 @@ START_TEST(flat_image_is_a_file_that_gets_nothing_else)
 	config.append = NULL;
 	config.initrd = "rd.img";
 	expect_refused("initrd");
+	config.initrd = NULL;
+	config.firmware = "latchkey";
+	expect_refused("firmware");
 	config.format = LODGE_FORMAT_AUTO;
 	ck_assert_int_eq(config_check(&config, &error), 0);
 }

@@ -282,12 +282,35 @@ START_TEST(fini_accepts_empty_memory_and_leaves_it_so)
 }
 END_TEST
 
+START_TEST(rom_is_only_read)
+{
+	char bytes[8];
+	void *hva;
+
+	ck_assert_int_eq(guest_memory_add_rom(&mem, 0x5000, 0x1000, &hva), -EINVAL); /* there is a region */
+	ck_assert_int_eq(guest_memory_add_rom(&mem, 0x10000, 0x800, &hva), -EINVAL);
+	ck_assert_int_eq(guest_memory_add_rom(&mem, 0x10000, 0x1000, &hva), 0);
+	ck_assert_int_eq(guest_memory_add_rom(&mem, 0x20000, 0x1000, &hva), -ENOSPC);
+	memcpy((char *)hva + 0xff8, "the rom!", 8);
+	ck_assert_int_eq(guest_memory_read(&mem, 0x10ff8, bytes, 8), 0);
+	ck_assert_mem_eq(bytes, "the rom!", 8);
+	ck_assert_int_eq(guest_memory_read(&mem, 0x10ff9, bytes, 8), -EFAULT);
+	ck_assert_int_eq(guest_memory_read(&mem, 0xffff, bytes, 2), -EFAULT);
+	ck_assert_int_eq(guest_memory_write(&mem, 0x10ff8, bytes, 1), -EFAULT);
+	ck_assert_ptr_null(guest_memory_at(&mem, 0x10ff8, 1));
+	ck_assert_uint_eq(guest_memory_size(&mem), 0x7000);
+	guest_memory_fini(&mem);
+	ck_assert_int_eq(guest_memory_read(&mem, 0x10ff8, bytes, 8), -EFAULT);
+}
+END_TEST
+
 Suite *guest_memory_suite(void)
 {
 	Suite *suite = suite_create("guest_memory");
 	TCase *tc = tcase_create("guest_memory");
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_add_test(tc, rom_is_only_read);
 	tcase_add_loop_test(tc, only_bytes_of_one_region_pass_the_door, 0, ARRAY_SIZE(doors));
 	tcase_add_test(tc, the_door_leads_to_the_right_byte);
 	tcase_add_test(tc, memory_starts_as_zeroes_and_keeps_what_is_written);

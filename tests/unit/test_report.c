@@ -65,15 +65,18 @@ static const char *string(const json_t *object, const char *name)
 
 START_TEST(empty_result_has_every_field)
 {
-	static const char *const fields[] = {"outcome", "status", "guest_code", "message", "kernel", "run_us",
-		"restarts", "setup_us", "vcpus", "exits", "devices", "disks", "console_bytes_in",
-		"console_bytes_out", "sandbox", "peak_rss_bytes", "console_tail"};
+	static const char *const fields[] = {"outcome", "status", "guest_code", "message", "kernel",
+		"firmware", "firmware_us", "run_us", "restarts", "setup_us", "vcpus", "exits", "devices",
+		"disks", "console_bytes_in", "console_bytes_out", "sandbox", "peak_rss_bytes",
+		"console_tail"};
 
 	write_report();
 	for (unsigned i = 0; i < ARRAY_SIZE(fields); i++)
 		ck_assert_msg(json_object_get(report, fields[i]), "no %s", fields[i]);
 	ck_assert(json_is_null(json_object_get(report, "guest_code")));
 	ck_assert(json_is_null(json_object_get(report, "kernel")));
+	ck_assert(json_is_null(json_object_get(report, "firmware")));
+	ck_assert(json_is_null(json_object_get(report, "firmware_us")));
 	ck_assert_ptr_null(json_object_get(report, "registers"));
 	ck_assert_uint_eq(json_array_size(json_object_get(report, "disks")), 0);
 	ck_assert_uint_eq(json_array_size(json_object_get(report, "vcpus")), 0);
@@ -93,6 +96,8 @@ START_TEST(facts_are_reported_as_they_are)
 	result.console_bytes_out = 0x123456789ab;
 	result.peak_rss = 0x40000000000;
 	strcpy(result.kernel_format, "ELF64 with a PVH note");
+	strcpy(result.firmware, "latchkey");
+	result.firmware_us = 321;
 	strcpy(result.message, "what \"went\" wrong");
 	write_report();
 	ck_assert_str_eq(string(report, "outcome"), "guest-exit");
@@ -103,6 +108,8 @@ START_TEST(facts_are_reported_as_they_are)
 	ck_assert_uint_eq(number(report, "console_bytes_out"), 0x123456789ab);
 	ck_assert_uint_eq(number(report, "peak_rss_bytes"), 0x40000000000);
 	ck_assert_str_eq(string(report, "kernel"), "ELF64 with a PVH note");
+	ck_assert_str_eq(string(report, "firmware"), "latchkey");
+	ck_assert_uint_eq(number(report, "firmware_us"), 321);
 	ck_assert_str_eq(string(report, "message"), "what \"went\" wrong");
 }
 END_TEST

@@ -93,7 +93,7 @@ END_TEST
 START_TEST(every_option_reaches_the_configuration)
 {
 	expect_parsed(
-		"-m 1G -c 4 --append=quiet --initrd rd.img --report r.json --timeout 2.5 "
+		"-m 1G -c 4 --append=quiet --initrd rd.img --firmware latchkey --report r.json --timeout 2.5 "
 		"--on-reset restart --debug-exit qemu --format flat --pit --irqchip full --no-acpi --overcommit --hugepages "
 		"--device pc-testdev --no-sandbox "
 		"--trace pio,exit "
@@ -102,6 +102,7 @@ START_TEST(every_option_reaches_the_configuration)
 	ck_assert_uint_eq(options.config.cpus, 4);
 	ck_assert_str_eq(options.config.append, "quiet");
 	ck_assert_str_eq(options.config.initrd, "rd.img");
+	ck_assert_str_eq(options.config.firmware, "latchkey");
 	ck_assert_str_eq(options.report, "r.json");
 	ck_assert_uint_eq(options.config.timeout_ms, 2500);
 	ck_assert(options.config.restart);
@@ -403,7 +404,7 @@ START_TEST(bad_value_is_named_with_what_is_wanted)
 }
 END_TEST
 
-/* What the usage calls a value is what the shells complete: its words are good, and no others of its kind. */
+/* What the usage calls a value is what the shells complete: its words are good, and no others of its kind, unless a file would do. */
 START_TEST(words_of_the_usage_are_good_values)
 {
 	char *usage, *rest, *word;
@@ -426,12 +427,14 @@ START_TEST(words_of_the_usage_are_good_values)
 			options = (struct run_options){0};
 			ck_assert_msg(!row->set(&options, value, &error), "--%s: %s", row->name, error.text);
 			run_options_free(&options);
+			words++;
+			if (strstr(row->argument, "|FILE"))
+				continue;
 			options = (struct run_options){0};
 			snprintf(value, sizeof(value), "%sother", before);
 			ck_assert_int_lt(row->set(&options, value, &error), 0);
 			ck_assert_msg(strstr(error.text, word), "--%s: %s: %s", row->name, word, error.text);
 			run_options_free(&options);
-			words++;
 		}
 		free(usage);
 	}

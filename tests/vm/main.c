@@ -30,6 +30,7 @@ int main(void)
 		host_suite,
 		huge_pages_suite,
 		formats_suite,
+		firmware_suite,
 		lifecycle_suite,
 		pause_suite,
 		restart_suite,

@@ -16,6 +16,7 @@ Suite *irqchip_suite(void);
 Suite *host_suite(void);
 Suite *huge_pages_suite(void);
 Suite *formats_suite(void);
+Suite *firmware_suite(void);
 Suite *lifecycle_suite(void);
 Suite *pause_suite(void);
 Suite *restart_suite(void);

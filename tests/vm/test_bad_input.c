@@ -112,6 +112,9 @@ static void setup(void)
 	files_make("zeroes.bin", 1 << 20);
 	files_make("huge.bin", (uint64_t)1 << 42);
 	files_make("odd.img", 1000);
+	files_make("page.rom", 65536 + 4096);
+	files_make("good.rom", 65536);
+	files_make("large.rom", 5 * 65536);
 	files_make("good.img", 1 << 20);
 	files_make("readonly.img", 1 << 20);
 	chmod("readonly.img", 0400);
@@ -211,6 +214,16 @@ static const struct {
 	{{"run", "good.elf", "--initrd", "missing"}, 102, {"missing", "No such file"}},
 	{{"run", "good.elf", "--initrd", "empty"}, 102, {"empty"}},
 	{{"run", "good.elf", "--initrd", "huge.bin"}, 102, {"huge.bin", "-m"}},
+	/* firmware */
+	{{"run", "--firmware", "missing.rom"}, 102, {"missing.rom", "No such file"}},
+	{{"run", "--firmware", "empty"}, 102, {"empty"}},
+	{{"run", "--firmware", "folder"}, 102, {"folder", "directory"}},
+	{{"run", "--firmware", "odd.img"}, 102, {"odd.img", "64 KiB"}},
+	{{"run", "--firmware", "page.rom"}, 102, {"page.rom", "64 KiB"}},
+	{{"run", "--firmware", "large.rom"}, 102, {"large.rom", "256 KiB"}},
+	{{"run", "--firmware", "huge.bin"}, 102, {"huge.bin", "256 KiB"}},
+	{{"run", "--firmware", "good.rom", "--irqchip", "split"}, 100, {"good.rom", "i8259"}},
+	{{"run", "odd.img", "--format=flat", "--firmware", "latchkey"}, 100, {"flat", "firmware"}},
 	/* disks */
 	{{"run", "--disk", "path=missing.img"}, 102, {"missing.img", "No such file"}},
 	{{"run", "--disk", "path=folder"}, 102, {"folder", "directory"}},
@@ -242,6 +255,30 @@ START_TEST(bad_input_gets_one_clear_line_and_its_status)
 	ck_assert_msg(newline && !newline[1], "not one line: %s", command->err);
 	ck_assert_msg(!strncmp(command->err, "lodge: ", 7), "%s", command->err);
 	ck_assert_str_eq(command->out, "");
+}
+END_TEST
+
+/* The firmware is not reached: the same line, before there is a guest. */
+START_TEST(bad_kernel_is_refused_with_firmware_as_without)
+{
+	unsigned refused = 0;
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *const *arguments = rows[i].arguments;
+		const char *argv[9] = {command_lodge(), "run", "--firmware=latchkey"};
+
+		if (rows[i].status != 102 || !strncmp(arguments[1], "--", 2) ||
+			(arguments[2] && !strcmp(arguments[2], "--format")))
+			continue;
+		memcpy(argv + 3, arguments + 1, sizeof(rows[i].arguments) - sizeof(*arguments));
+		command_start(command, argv);
+		command_finish(command, 30);
+		ck_assert_msg(
+			command->status == 102, "%s: %d: %s", arguments[1], command->status, command->err);
+		ck_assert_msg(strstr(command->err, rows[i].says[0]), "%s", command->err);
+		refused++;
+	}
+	ck_assert_uint_gt(refused, 30);
 }
 END_TEST
 
@@ -295,6 +332,7 @@ Suite *bad_input_suite(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(
 		tcase, bad_input_gets_one_clear_line_and_its_status, 0, sizeof(rows) / sizeof(rows[0]));
+	tcase_add_test(tcase, bad_kernel_is_refused_with_firmware_as_without);
 	tcase_add_loop_test(tcase, what_a_user_may_not_touch_gets_one_clear_line, 0,
 		sizeof(user_rows) / sizeof(user_rows[0]));
 	suite_add_tcase(suite, tcase);

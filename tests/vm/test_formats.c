@@ -22,16 +22,21 @@
 
 static struct guest guest;
 
-/* A kernel with the command line "hello", the initrd "initrd", and 32 MiB. */
+/* A kernel with the command line "hello", the initrd "initrd", and 32 MiB: entered at once, and by the firmware. */
 static void expect_42(const char *format)
 {
+	static const char *const firmwares[] = {NULL, "latchkey"};
+
 	files_write("initrd", "initrd", 6);
 	guest.config.append = "hello";
 	guest.config.initrd = "initrd";
 	guest.config.kernel = "m.kernel";
-	ck_assert_msg(guest_run(&guest) == 42, "%s: %d %s%s", format, guest.result.status,
-		guest.result.message, guest.error.text);
-	ck_assert_str_eq(guest.result.kernel_format, format);
+	for (unsigned i = 0; i < 2; i++) {
+		guest.config.firmware = firmwares[i];
+		ck_assert_msg(guest_run(&guest) == 42, "%s: %d %s%s", format, guest.result.status,
+			guest.result.message, guest.error.text);
+		ck_assert_str_eq(guest.result.kernel_format, format);
+	}
 }
 
 /* boot.rst, "64-bit Boot Protocol"; the fields of boot_params by their offsets. */

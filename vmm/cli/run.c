@@ -141,10 +141,10 @@ static void print_ending(const struct run *run, const struct lodge_result *resul
 	if (run->options.verbose) {
 		const char *kernel = run->options.config.kernel;
 
-		fprintf(stderr, "lodge: run: %s (%s): %s, status %d, after %" PRIu64 ".%03" PRIu64 " s\n",
-			kernel ? kernel : "lodger", result->kernel_format,
-			lodge_outcome_name(result->outcome), result->status, result->run_us / 1000000,
-			result->run_us / 1000 % 1000);
+		fprintf(stderr, "lodge: run: %s (%s%s%s): %s, status %d, after %" PRIu64 ".%03" PRIu64 " s\n",
+			kernel ? kernel : "lodger", result->kernel_format, *result->firmware ? ", by " : "",
+			result->firmware, lodge_outcome_name(result->outcome), result->status,
+			result->run_us / 1000000, result->run_us / 1000 % 1000);
 	}
 }
 

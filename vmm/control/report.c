@@ -89,6 +89,9 @@ static json_t *build(const struct lodge_result *result)
 	json_put(&object, "message", console_text(result->message));
 	json_put(
 		&object, "kernel", *result->kernel_format ? json_string(result->kernel_format) : json_null());
+	json_put(&object, "firmware", *result->firmware ? console_text(result->firmware) : json_null());
+	json_put(
+		&object, "firmware_us", result->firmware_us ? json_number(result->firmware_us) : json_null());
 	json_put(&object, "run_us", json_number(result->run_us));
 	json_put(&object, "restarts", json_number(result->restarts));
 	json_put(&object, "setup_us", json_counts(result->setup_us, result->setup_count));

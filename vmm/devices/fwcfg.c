@@ -2,6 +2,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "util/bytes.h"
@@ -9,9 +10,26 @@
 enum {
 	SELECTOR = 0,
 	DATA = 1,
+	DMA = 4, /* and the seven bytes behind it */
+	DMA_LOW = 8,
 };
 
-#define ID_TRADITIONAL 0x1 /* the two ports; bit 1 would be the DMA interface */
+#define ID_TRADITIONAL 0x1 /* the two ports */
+#define ID_DMA         0x2
+
+/* Of a DMA's control word; its upper half is the key to select. */
+#define DMA_ERROR  0x01u
+#define DMA_READ   0x02u
+#define DMA_SKIP   0x04u
+#define DMA_SELECT 0x08u
+#define DMA_WRITE  0x10u
+
+/* In guest memory, big-endian. */
+struct dma_access {
+	uint32_t control;
+	uint32_t length;
+	uint64_t address;
+};
 
 /* An entry of the directory; its numbers are big-endian. */
 struct entry {
@@ -21,57 +39,19 @@ struct entry {
 	char name[FWCFG_NAME_MAX];
 };
 
+static_assert(sizeof(struct dma_access) == 16, "as in the specification");
 static_assert(sizeof(struct entry) == 64, "as in the specification");
 static_assert(
 	FWCFG_DIRECTORY_SIZE == 4 + FWCFG_FILES_MAX * sizeof(struct entry), "the directory holds all files");
 
-/* Byte n of a number; zeroes follow its last one. */
-static uint8_t byte_of(uint64_t number, uint32_t n)
+static const struct fwcfg_item *find(const struct fwcfg *fwcfg, uint16_t key)
 {
-	return n < sizeof(number) ? (uint8_t)(number >> (8 * n)) : 0;
-}
+	unsigned i;
 
-static uint8_t byte_at(const struct fwcfg *fwcfg, uint16_t key, uint32_t n)
-{
-	static const char signature[4] = {'Q', 'E', 'M', 'U'};
-
-	switch (key) {
-	case FWCFG_SIGNATURE:
-		return n < sizeof(signature) ? (uint8_t)signature[n] : 0;
-	case FWCFG_ID:
-		return byte_of(ID_TRADITIONAL, n);
-	case FWCFG_RAM_SIZE:
-		return byte_of(fwcfg->config.ram_size, n);
-	case FWCFG_CPUS:
-	case FWCFG_CPUS_MAX:
-		return byte_of(fwcfg->config.cpus, n);
-	case FWCFG_DIRECTORY:
-		return n < sizeof(fwcfg->directory) ? fwcfg->directory[n] : 0;
-	default:
-		break;
-	}
-	if (key >= FWCFG_FIRST_FILE && key - FWCFG_FIRST_FILE < (int)fwcfg->file_count) {
-		const struct fwcfg_file *file = &fwcfg->files[key - FWCFG_FIRST_FILE];
-
-		return n < file->size ? file->bytes[n] : 0;
-	}
-	return 0;
-}
-
-static uint64_t fwcfg_read(void *dev, uint64_t offset, unsigned size)
-{
-	struct fwcfg *fwcfg = dev;
-	uint8_t byte;
-
-	if (offset != DATA || size != 1)
-		return UINT64_MAX; /* the selector is write-only */
-	pthread_mutex_lock(&fwcfg->lock);
-	byte = byte_at(fwcfg, fwcfg->state.key, fwcfg->state.offset);
-	/* It stays beyond every item's end; a wrap would begin the item anew. */
-	if (fwcfg->state.offset < UINT32_MAX)
-		fwcfg->state.offset++;
-	pthread_mutex_unlock(&fwcfg->lock);
-	return byte;
+	for (i = 0; i < fwcfg->item_count; i++)
+		if (fwcfg->items[i].key == key)
+			return &fwcfg->items[i];
+	return NULL;
 }
 
 /*
@@ -80,28 +60,149 @@ static uint64_t fwcfg_read(void *dev, uint64_t offset, unsigned size)
  */
 #define KEY_WRITE 0x4000
 
+static void select_item(struct fwcfg *fwcfg, uint16_t key)
+{
+	const struct fwcfg_item *item;
+
+	fwcfg->state.key = key & (uint16_t)~KEY_WRITE;
+	fwcfg->state.offset = 0;
+	item = find(fwcfg, fwcfg->state.key);
+	if (item && item->selected)
+		item->selected(item->ctx);
+}
+
+/* Reads on in the selected item; zeroes follow its end. Without `to` the bytes are skipped. */
+static void read_on(struct fwcfg *fwcfg, void *to, uint32_t len)
+{
+	const struct fwcfg_item *item = find(fwcfg, fwcfg->state.key);
+	uint32_t offset = fwcfg->state.offset, count = 0;
+
+	if (to && item && offset < item->size) {
+		const uint8_t *bytes = item->bytes ? item->bytes : (const uint8_t *)&item->number;
+
+		count = MIN(len, item->size - offset);
+		memcpy(to, bytes + offset, count);
+	}
+	if (to)
+		memset((uint8_t *)to + count, 0, len - count);
+	/* It stays beyond every item's end; a wrap would begin the item anew. */
+	fwcfg->state.offset = len < UINT32_MAX - offset ? offset + len : UINT32_MAX;
+}
+
+/* No item can be written. */
+static bool access_item(struct fwcfg *fwcfg, const struct dma_access *access)
+{
+	const struct fwcfg_config *config = &fwcfg->config;
+	uint32_t control = be32toh(access->control), len = be32toh(access->length);
+	void *to = NULL;
+
+	if (control & DMA_SELECT)
+		select_item(fwcfg, (uint16_t)(control >> 16));
+	if (!(control & DMA_READ)) {
+		if (control & DMA_WRITE)
+			return false;
+		if (control & DMA_SKIP)
+			read_on(fwcfg, NULL, len);
+		return true;
+	}
+	if (len) {
+		to = config->memory_at(config->memory_ctx, be64toh(access->address), len);
+		if (!to)
+			return false;
+		read_on(fwcfg, to, len);
+	}
+	return true;
+}
+
+/* What the access tells of itself may be overwritten by what it reads: it is copied first. */
+static void dma(struct fwcfg *fwcfg, uint64_t gpa)
+{
+	const struct fwcfg_config *config = &fwcfg->config;
+	void *at = config->memory_at(config->memory_ctx, gpa, sizeof(struct dma_access));
+	struct dma_access access;
+	uint32_t done;
+
+	if (!at)
+		return;
+	memcpy(&access, at, sizeof(access));
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	done = htobe32(access_item(fwcfg, &access) ? 0 : DMA_ERROR);
+	memcpy(at, &done, sizeof(done));
+}
+
+static uint64_t fwcfg_read(void *dev, uint64_t offset, unsigned size)
+{
+	static const uint8_t dma_signature[8] = {'Q', 'E', 'M', 'U', ' ', 'C', 'F', 'G'};
+	struct fwcfg *fwcfg = dev;
+	uint8_t byte;
+
+	if (offset >= DMA && range_inside(offset - DMA, size, 0, sizeof(dma_signature)))
+		return load_le(dma_signature + (offset - DMA), size);
+	if (offset != DATA || size != 1)
+		return UINT64_MAX; /* the selector is write-only */
+	pthread_mutex_lock(&fwcfg->lock);
+	read_on(fwcfg, &byte, 1);
+	pthread_mutex_unlock(&fwcfg->lock);
+	return byte;
+}
+
 static void fwcfg_write(void *dev, uint64_t offset, unsigned size, uint64_t value)
 {
 	struct fwcfg *fwcfg = dev;
 
-	if (offset != SELECTOR || size != 2)
-		return;
 	pthread_mutex_lock(&fwcfg->lock);
-	fwcfg->state = (struct fwcfg_state){.key = (uint16_t)value & (uint16_t)~KEY_WRITE};
+	if (offset == SELECTOR && size == 2) {
+		select_item(fwcfg, (uint16_t)value);
+	} else if (offset == DMA && size == 4) {
+		fwcfg->state.dma_high = be32toh((uint32_t)value);
+	} else if (offset == DMA_LOW && size == 4) {
+		uint64_t gpa = (uint64_t)fwcfg->state.dma_high << 32 | be32toh((uint32_t)value);
+
+		fwcfg->state.dma_high = 0;
+		dma(fwcfg, gpa);
+	}
 	pthread_mutex_unlock(&fwcfg->lock);
 }
 
 const struct bus_ops fwcfg_ops = {
 	.read = fwcfg_read,
 	.write = fwcfg_write,
-	.sizes = 1 | 2,
+	.sizes = 1 | 2 | 4,
 };
 
-int fwcfg_add_file(struct fwcfg *fwcfg, const char *name, const void *bytes, uint32_t size)
+static int add(struct fwcfg *fwcfg, const struct fwcfg_item *item)
 {
-	struct entry entry = {.size = htobe32(size)};
+	if (fwcfg->item_count == FWCFG_ITEMS_MAX)
+		return -ENOSPC;
+	fwcfg->items[fwcfg->item_count++] = *item;
+	return 0;
+}
+
+int fwcfg_add_bytes(struct fwcfg *fwcfg, enum fwcfg_key key, const void *bytes, uint32_t size)
+{
+	const struct fwcfg_item item = {.key = (uint16_t)key, .bytes = bytes, .size = size};
+
+	return add(fwcfg, &item);
+}
+
+static int add_number(struct fwcfg *fwcfg, enum fwcfg_key key, uint64_t number, uint32_t size)
+{
+	const struct fwcfg_item item = {.key = (uint16_t)key, .number = number, .size = size};
+
+	return add(fwcfg, &item);
+}
+
+int fwcfg_add_number(struct fwcfg *fwcfg, enum fwcfg_key key, uint32_t number)
+{
+	return add_number(fwcfg, key, number, sizeof(number));
+}
+
+static int add_file(struct fwcfg *fwcfg, const char *name, struct fwcfg_item *item)
+{
+	struct entry entry = {.size = htobe32(item->size)};
 	uint32_t count;
 	unsigned i;
+	int err;
 
 	if (!*name || strlen(name) >= sizeof(entry.name))
 		return -EINVAL;
@@ -114,18 +215,41 @@ int fwcfg_add_file(struct fwcfg *fwcfg, const char *name, const void *bytes, uin
 	}
 	if (fwcfg->file_count == FWCFG_FILES_MAX)
 		return -ENOSPC;
-	entry.key = htobe16((uint16_t)(FWCFG_FIRST_FILE + i));
+	item->key = (uint16_t)(FWCFG_FIRST_FILE + i);
+	err = add(fwcfg, item);
+	if (err)
+		return err;
+	entry.key = htobe16(item->key);
 	memcpy(entry.name, name, strlen(name) + 1);
 	memcpy(fwcfg->directory + sizeof(count) + i * sizeof(entry), &entry, sizeof(entry));
-	fwcfg->files[i] = (struct fwcfg_file){.bytes = bytes, .size = size};
 	count = htobe32(++fwcfg->file_count);
 	memcpy(fwcfg->directory, &count, sizeof(count));
 	return 0;
 }
 
+int fwcfg_add_file(struct fwcfg *fwcfg, const char *name, const void *bytes, uint32_t size)
+{
+	struct fwcfg_item item = {.bytes = bytes, .size = size};
+
+	return add_file(fwcfg, name, &item);
+}
+
+int fwcfg_add_signal(struct fwcfg *fwcfg, const char *name, void (*selected)(void *ctx), void *ctx)
+{
+	struct fwcfg_item item = {.selected = selected, .ctx = ctx};
+
+	return add_file(fwcfg, name, &item);
+}
+
 void fwcfg_init(struct fwcfg *fwcfg, const struct fwcfg_config *config)
 {
 	*fwcfg = (struct fwcfg){.config = *config, .lock = PTHREAD_MUTEX_INITIALIZER};
+	fwcfg_add_bytes(fwcfg, FWCFG_SIGNATURE, "QEMU", 4);
+	fwcfg_add_number(fwcfg, FWCFG_ID, ID_TRADITIONAL | ID_DMA);
+	add_number(fwcfg, FWCFG_RAM_SIZE, config->ram_size, 8);
+	add_number(fwcfg, FWCFG_CPUS, config->cpus, 2);
+	add_number(fwcfg, FWCFG_CPUS_MAX, config->cpus, 2);
+	fwcfg_add_bytes(fwcfg, FWCFG_DIRECTORY, fwcfg->directory, sizeof(fwcfg->directory));
 }
 
 void fwcfg_fini(struct fwcfg *fwcfg)

@@ -85,11 +85,20 @@ static int fit_pvpanic(struct board *board, const struct board_config *config, c
 	return 0;
 }
 
+static void *memory_at(const void *mem, uint64_t gpa, uint64_t len)
+{
+	return guest_memory_at(mem, gpa, len);
+}
+
 /* Always there: a guest has to ask for it, and Linux looks for it only where ACPI names it. */
 static int fit_fwcfg(struct board *board, const struct board_config *config, const struct board_row *row)
 {
 	const struct fwcfg_config fwcfg = {
-		.ram_size = guest_memory_size(config->mem), .cpus = (uint16_t)config->cpus};
+		.ram_size = guest_memory_size(config->mem),
+		.cpus = (uint16_t)config->cpus,
+		.memory_at = memory_at,
+		.memory_ctx = config->mem,
+	};
 
 	(void)row;
 	fwcfg_init(&board->fwcfg, &fwcfg);

@@ -49,7 +49,8 @@ void boot_close(struct lodge_vm *vm)
 	image_close(&vm->firmware);
 }
 
-static int build_fdt(struct lodge_vm *vm, struct boot_data *data, struct error *error)
+static int build_fdt(
+	struct lodge_vm *vm, const struct guest_memory *mem, struct boot_data *data, struct error *error)
 {
 	struct hw_range ranges[GUEST_REGIONS_MAX];
 	struct fdt_config config = {
@@ -68,15 +69,16 @@ static int build_fdt(struct lodge_vm *vm, struct boot_data *data, struct error *
 
 	for (i = 0; i < vm->mem.count; i++)
 		ranges[i] = (struct hw_range){vm->mem.regions[i].gpa, vm->mem.regions[i].size};
-	err = fdt_build(&config, guest_memory_at(&vm->mem, BOOT_FDT_BASE, BOOT_FDT_SIZE), BOOT_FDT_SIZE,
-		&data->fdt_size);
+	err = fdt_build(
+		&config, guest_memory_at(mem, BOOT_FDT_BASE, BOOT_FDT_SIZE), BOOT_FDT_SIZE, &data->fdt_size);
 	if (err)
 		return error_set(error, ERROR_VMM, err, "the device tree: %s", strerror(-err));
 	return 0;
 }
 
 /* What a kernel finds that reads no FDT: ACPI first, and the MP table for those that have not even that. */
-static int build_tables(struct lodge_vm *vm, struct boot_data *data, struct error *error)
+static int build_tables(
+	struct lodge_vm *vm, const struct guest_memory *mem, struct boot_data *data, struct error *error)
 {
 	const struct acpi_config acpi = {
 		.devices = vm->board.devices,
@@ -93,34 +95,35 @@ static int build_tables(struct lodge_vm *vm, struct boot_data *data, struct erro
 	int err = 0;
 
 	if (!vm->config.no_acpi) {
-		err = acpi_build(
-			&acpi, guest_memory_at(&vm->mem, ACPI_BASE, ACPI_SIZE), ACPI_SIZE, ACPI_BASE);
+		err = acpi_build(&acpi, guest_memory_at(mem, ACPI_BASE, ACPI_SIZE), ACPI_SIZE, ACPI_BASE);
 		data->rsdp = ACPI_BASE;
 	}
 	if (!err)
-		err = mptable_build(&mptable, guest_memory_at(&vm->mem, MPTABLE_BASE, MPTABLE_SIZE),
-			MPTABLE_SIZE, MPTABLE_BASE);
+		err = mptable_build(&mptable, guest_memory_at(mem, MPTABLE_BASE, MPTABLE_SIZE), MPTABLE_SIZE,
+			MPTABLE_BASE);
 	if (err)
 		return error_set(error, ERROR_VMM, err, "ACPI and MP tables: %s", strerror(-err));
-	reset_vector_build(guest_memory_at(&vm->mem, RESET_VECTOR_BASE, RESET_VECTOR_SIZE));
+	reset_vector_build(guest_memory_at(mem, RESET_VECTOR_BASE, RESET_VECTOR_SIZE));
 	return 0;
 }
 
 int boot_load(struct lodge_vm *vm, struct boot_state *ret_state, struct error *error)
 {
 	struct boot_data data = {.cmdline = vm->config.append ? vm->config.append : ""};
+	const struct guest_memory *mem = vm->config.firmware ? &vm->staged : &vm->mem;
 	const struct kernel *kernel = &vm->kernel_plan;
-	int err = loader_load_kernel(kernel, &vm->kernel, &vm->mem, error);
+	int err = loader_load_kernel(kernel, &vm->kernel, mem, error);
 
 	if (!err && vm->config.initrd) {
-		err = loader_load_initrd(&vm->initrd, &vm->mem, kernel, &data.initrd_base, error);
+		err = loader_load_initrd(&vm->initrd, mem, kernel, &vm->initrd_base, error);
+		data.initrd_base = vm->initrd_base;
 		data.initrd_size = vm->initrd.size;
 	}
 	if (!err && kernel->protocol != PROTOCOL_FLAT)
-		err = build_fdt(vm, &data, error);
+		err = build_fdt(vm, mem, &data, error);
 	if (!err)
-		err = build_tables(vm, &data, error);
+		err = build_tables(vm, mem, &data, error);
 	if (err)
 		return err;
-	return loader_write_boot_data(&data, kernel, &vm->mem, ret_state, error);
+	return loader_write_boot_data(&data, kernel, mem, ret_state, error);
 }

@@ -1,11 +1,19 @@
-/* The firmware's ROM, and what it is told of the machine through fw_cfg. */
+/*
+ * The firmware's ROM, and what it is told through fw_cfg. The kernel, its initrd and all that a kernel is told is made
+ * as without firmware, but in memory that the guest does not see: a firmware takes from there what it needs.
+ */
 #include <errno.h>
 #include <linux/kvm.h>
+#include <stdio.h>
 
 #include "loader/rom.h"
 #include "machine/vm.h"
+#include "util/clock.h"
+#include "util/error.h"
 
-#define LATCHKEY "latchkey"
+#define LATCHKEY  "latchkey"
+#define PAGE_SIZE 4096u
+#define RESET_IP  0xfff0
 
 extern const char latchkey_image_start[], latchkey_image_end[];
 
@@ -34,12 +42,17 @@ int firmware_map(struct lodge_vm *vm)
 {
 	uint64_t size = vm->firmware.size;
 	void *hva;
+	unsigned i;
 	int err;
 
 	if (!vm->config.firmware)
 		return 0;
 	err = guest_memory_add_rom(&vm->mem, HOLE_END - size, size, &hva);
-	return err ? err : kvm_vm_set_rom(&vm->kvm, vm->mem.count, HOLE_END - size, size, hva);
+	if (!err)
+		err = kvm_vm_set_rom(&vm->kvm, vm->mem.count, HOLE_END - size, size, hva);
+	for (i = 0; !err && i < vm->mem.count; i++)
+		err = guest_memory_add(&vm->staged, vm->mem.regions[i].gpa, vm->mem.regions[i].size);
+	return err;
 }
 
 /* CPUID's leaf 1 begins with what EDX has at reset (Intel SDM vol. 3, 10.1.2). */
@@ -53,14 +66,103 @@ static uint32_t cpu_signature(const struct lodge_vm *vm)
 	return 0;
 }
 
+static void add_range(struct boot_plan *plan, uint64_t base, uint64_t size)
+{
+	static_assert(BOOT_PLAN_RANGES_MAX >= SEGMENTS_MAX + 20, "also an initrd, and the low memory's");
+
+	if (size)
+		plan->ranges[plan->range_count++] = (struct boot_plan_range){(uint32_t)base, (uint32_t)size};
+}
+
+/*
+ * The pages below 1 MiB that have something; and the ROM's copy, whose place is as empty as without firmware once the
+ * kernel runs.
+ */
+static void plan_low_memory(struct lodge_vm *vm, struct boot_plan *plan)
+{
+	static const uint8_t zeroes[PAGE_SIZE];
+	uint64_t base = 0, page, copy = RAM_HIGH - MIN(vm->firmware.size, ROM_LOW_MAX);
+
+	for (page = 0; page < copy; page += PAGE_SIZE) {
+		if (memcmp(guest_memory_at(&vm->staged, page, PAGE_SIZE), zeroes, PAGE_SIZE) != 0)
+			continue;
+		add_range(plan, base, page - base);
+		base = page + PAGE_SIZE;
+	}
+	add_range(plan, base, RAM_HIGH - base);
+}
+
+static int plan_kernel(struct lodge_vm *vm, const struct boot_state *state, struct error *error)
+{
+	const struct segments *segments = &vm->kernel_plan.segments;
+	struct boot_plan *plan = &vm->boot_plan;
+	unsigned i;
+
+	*plan = (struct boot_plan){
+		.mode = state->mode == BOOT_LONG_64 ? BOOT_PLAN_LONG_64 : BOOT_PLAN_PROTECTED_32,
+		.rip = (uint32_t)state->rip,
+		.rsp = (uint32_t)state->rsp,
+		.rax = (uint32_t)state->rax,
+		.rbx = (uint32_t)state->rbx,
+		.rsi = (uint32_t)state->rsi,
+		.gdt = BOOT_GDT_BASE,
+		.gdt_limit = BOOT_GDT_SIZE - 1,
+		.cr3 = BOOT_PAGES_BASE,
+	};
+	plan_low_memory(vm, plan);
+	for (i = 0; i < segments->count; i++) {
+		const struct segment *segment = &segments->at[i];
+
+		if (segment->paddr >= HOLE_END) {
+			return error_set(error, ERROR_IMAGE, -ENOEXEC,
+				"%s: a segment lies above 4 GiB, where latchkey puts none", vm->kernel.name);
+		}
+		if (segment->paddr >= RAM_HIGH)
+			add_range(plan, segment->paddr, segment->filesz);
+	}
+	add_range(plan, vm->initrd_base, vm->initrd.size);
+	return 0;
+}
+
+/* On the vCPU's thread, which is joined before anybody reads it. */
+static void kernel_entered(void *ctx)
+{
+	struct lodge_vm *vm = ctx;
+
+	if (!vm->firmware_us)
+		vm->firmware_us = (clock_ns() - vm->started_at) / 1000;
+}
+
+static int add_files(struct lodge_vm *vm)
+{
+	struct fwcfg *fwcfg = &vm->board.fwcfg;
+	const struct guest_region *low = &vm->staged.regions[0];
+	int err = fwcfg_add_file(fwcfg, BOOT_PLAN_FILE, &vm->boot_plan, sizeof(vm->boot_plan));
+
+	if (!err)
+		err = fwcfg_add_file(fwcfg, BOOT_MEMORY_FILE, low->hva, (uint32_t)low->size);
+	if (!err)
+		err = fwcfg_add_signal(fwcfg, BOOT_ENTERED_FILE, kernel_entered, vm);
+	return err;
+}
+
 int firmware_load(struct lodge_vm *vm, struct boot_state *state, struct error *error)
 {
+	struct kvm_sregs sregs = {0};
+	struct kvm_regs regs;
 	int err;
 
 	if (!vm->config.firmware)
 		return 0;
-	err = rom_load(&vm->firmware, vm->mem.rom.hva, &vm->mem, error);
+	boot_regs_build(state, &regs, &sregs, guest_memory_at(&vm->staged, BOOT_GDT_BASE, BOOT_GDT_SIZE));
+	err = plan_kernel(vm, state, error);
 	if (!err)
-		*state = (struct boot_state){.mode = BOOT_RESET, .rip = 0xfff0, .rdx = cpu_signature(vm)};
-	return err;
+		err = rom_load(&vm->firmware, vm->mem.rom.hva, &vm->mem, error);
+	if (err)
+		return err;
+	err = add_files(vm);
+	if (err)
+		return error_set(error, ERROR_VMM, err, "fw_cfg: %s", strerror(-err));
+	*state = (struct boot_state){.mode = BOOT_RESET, .rip = RESET_IP, .rdx = cpu_signature(vm)};
+	return 0;
 }

@@ -23,6 +23,7 @@ void result_fill(struct lodge_vm *vm, struct lodge_result *ret_result)
 		.has_guest_code = vm->ending.outcome == LODGE_GUEST_EXIT,
 		.guest_code = vm->ending.code,
 		.run_us = (vm->ended_at - vm->started_at) / 1000,
+		.firmware_us = vm->firmware_us,
 		.restarts = vm->restarts,
 		.setup_count = vm->setup_count,
 		.disk_count = vm->config.disk_count,
@@ -35,6 +36,8 @@ void result_fill(struct lodge_vm *vm, struct lodge_result *ret_result)
 
 	snprintf(result.kernel_format, sizeof(result.kernel_format), "%s%s%s", kernel->format,
 		kernel->compression ? ", " : "", kernel->compression ? kernel->compression : "");
+	snprintf(result.firmware, sizeof(result.firmware), "%s",
+		vm->config.firmware ? vm->config.firmware : "");
 	snprintf(result.message, sizeof(result.message), "%s", vm->ending.message);
 	memcpy(result.setup_us, vm->setup_us, sizeof(vm->setup_us));
 	stats_add_machine(vm, &counts);

@@ -38,6 +38,7 @@
 #include "memory/huge_pages.h"
 #include "util/counter.h"
 #include "util/trace.h"
+#include "x86/boot_plan.h"
 
 struct boot_state;
 struct error;
@@ -153,6 +154,9 @@ struct lodge_vm {
 	struct kvm_vm kvm;
 	bool split_irqchip; /* the IOAPIC is the board's, and there is no PIC */
 	struct guest_memory mem;
+	struct guest_memory staged; /* with firmware: what mem would have at the kernel's entry without */
+	struct boot_plan boot_plan; /* ... and what latchkey takes from there */
+	uint64_t initrd_base;       /* 0: there is none */
 	struct pin_line lines[IOAPIC_PINS];
 	struct board board;
 	struct vcpu *vcpus; /* config.cpus of them */
@@ -172,6 +176,8 @@ struct lodge_vm {
 	struct lodge_count setup_us[SETUP_PHASES_MAX]; /* of the first machine */
 	unsigned setup_count;
 	uint64_t setup_at; /* when the last phase ended, ns */
+	uint64_t
+		firmware_us; /* from the start until latchkey entered the kernel, the first time; 0: it has not */
 
 	uint64_t started_cycles;     /* clock_cycles() at the start; published by the next */
 	_Atomic uint64_t started_at; /* ns; 0: not yet */

@@ -146,8 +146,8 @@ static_assert(VIRTIO_MMIO_IRQ + VIRTIO_MMIO_SLOTS <= IOAPIC_PINS, "IOAPIC pins")
 #define COM1_IRQ            4
 #define PVPANIC_PORT        0x505u /* QEMU's default */
 #define PVPANIC_SIZE        1u
-#define FWCFG_PORT          0x510u /* selector, data (QEMU, docs/specs/fw_cfg.rst) */
-#define FWCFG_SIZE          2u
+#define FWCFG_PORT          0x510u /* selector, data, DMA address (QEMU, docs/specs/fw_cfg.rst) */
+#define FWCFG_SIZE          12u
 #define ACPI_SLEEP_PORT     0x600u /* sleep control, sleep status (ACPI 6.4, 4.8.3.7) */
 #define ACPI_SLEEP_SIZE     2u
 #define RESET_CONTROL_PORT  0xcf9u /* as in Intel's I/O controller hubs */
