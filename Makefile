@@ -23,7 +23,7 @@ CLI_PKGS   := ncursesw libseccomp
 # have no others.
 STATIC     := $(if $(SANITIZE),,-static-pie)
 
-CFLAGS_ALL := -std=gnu17 -g $(OPT) -fPIE $(WARNINGS) $(WERROR) -Ivmm -I$(BUILD)/vmm -D_GNU_SOURCE \
+CFLAGS_ALL := -std=gnu17 -g $(OPT) -fPIE $(WARNINGS) $(WERROR) -Ivmm -I. -I$(BUILD)/vmm -D_GNU_SOURCE \
               -DLODGE_VERSION='"$(VERSION)"' -fvisibility=hidden -pthread $(SANITIZE) \
               $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
 LIBS       := -lfdt $(shell pkg-config $(if $(STATIC),--static) --libs $(PKGS)) -pthread
@@ -35,7 +35,7 @@ E := $(if $(V),@:,@echo)
 
 LIB_SRCS := $(filter-out vmm/sandbox/% vmm/cli/%,$(wildcard vmm/*/*.c))
 CLI_SRCS := $(wildcard vmm/sandbox/*.c vmm/cli/*.c)
-LIB_OBJS := $(LIB_SRCS:%.c=$(BUILD)/%.o) $(BUILD)/vmm/machine/lodger_image.o $(BUILD)/vmm/machine/latchkey_image.o
+LIB_OBJS := $(LIB_SRCS:%.c=$(BUILD)/%.o) $(BUILD)/vmm/machine/images.o
 CLI_OBJS := $(CLI_SRCS:%.c=$(BUILD)/%.o) $(BUILD)/vmm/cli/completion_scripts.o
 
 .DELETE_ON_ERROR:
@@ -74,14 +74,10 @@ $(BUILD)/vmm/machine/lodger.stripped: $(BUILD)/lodger.elf
 	$(Q)mkdir -p $(@D)
 	$(Q)objcopy --strip-debug $< $@
 
-$(BUILD)/vmm/machine/lodger_image.o: vmm/machine/lodger_image.S $(BUILD)/vmm/machine/lodger.stripped
+$(BUILD)/vmm/machine/images.o: vmm/machine/images.S $(BUILD)/vmm/machine/lodger.stripped $(BUILD)/latchkey.rom $(FIRMWARE_OBJ)/option.bin
 	$(E) "  AS    $<"
-	$(Q)$(CC) -DLODGER_ELF='"$(BUILD)/vmm/machine/lodger.stripped"' -c -o $@ $<
-
-$(BUILD)/vmm/machine/latchkey_image.o: vmm/machine/latchkey_image.S $(BUILD)/latchkey.rom
-	$(E) "  AS    $<"
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -DLATCHKEY_ROM='"$(BUILD)/latchkey.rom"' -c -o $@ $<
+	$(Q)$(CC) -DLODGER_ELF=$(BUILD)/vmm/machine/lodger.stripped -DLATCHKEY_ROM=$(BUILD)/latchkey.rom \
+		-DOPTION_ROM=$(FIRMWARE_OBJ)/option.bin -c -o $@ $<
 
 # The names of system calls, for who makes a forbidden one.
 CALL_NAMES := $(BUILD)/vmm/sandbox/call_names.h
@@ -103,6 +99,6 @@ $(BUILD)/vmm/cli/completion_scripts.o: vmm/cli/completion_scripts.S vmm/cli/comp
 compile_commands.json: Makefile $(LIB_SRCS) $(CLI_SRCS)
 	$(Q)separator='['; for source in $(LIB_SRCS) $(CLI_SRCS); do \
 		printf '%s\n{"directory": "%s", "file": "%s", "command": "%s"}' "$$separator" '$(CURDIR)' "$$source" \
-			"cc -std=gnu17 -Ivmm -I$(BUILD)/vmm -D_GNU_SOURCE -DLODGE_VERSION=\\\"$(VERSION)\\\" -c $$source"; \
+			"cc -std=gnu17 -Ivmm -I. -I$(BUILD)/vmm -D_GNU_SOURCE -DLODGE_VERSION=\\\"$(VERSION)\\\" -c $$source"; \
 		separator=','; \
 	done > $@; printf '\n]\n' >> $@

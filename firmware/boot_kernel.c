@@ -1,7 +1,7 @@
-/* A kernel from fw_cfg: lodge has laid its memory out and says which ranges of it have something (x86/boot_plan.h). */
+/* A kernel from fw_cfg: lodge has laid its memory out and says which ranges of it have something (boot_plan.h). */
 #include "boot.h"
+#include "boot_plan.h"
 #include "fwcfg.h"
-#include "x86/boot_plan.h"
 
 static struct boot_plan plan;
 

@@ -34,6 +34,7 @@ gdt_pointer:
 
 	.section .text.start32, "ax"
 	.code32
+	.globl start32
 start32:
 	movl $SEL_DATA32, %eax
 	movl %eax, %ds

@@ -1,7 +1,7 @@
 # make lint: both compilers with all warnings as errors, gcc's analyzer, clang-tidy, cppcheck, shellcheck, clang-format, and the
 # rules of HACKING.md that a script can check. `make -k lint` shows everything that is wrong at once.
 
-LINT_SRCS    := $(sort $(wildcard vmm/*/*.c guest/*.c firmware/*.c tests/*/*.c examples/*.c))
+LINT_SRCS    := $(sort $(wildcard vmm/*/*.c guest/*.c firmware/*.c firmware/*/*.c tests/*/*.c examples/*.c))
 LINT_HEADERS := $(sort $(wildcard vmm/*.h vmm/*/*.h guest/*.h firmware/*.h tests/*/*.h))
 LINT_SHELL   := $(sort $(wildcard scripts/* tests/*/*.sh vmm/cli/*.bash) $(filter-out %.c,$(wildcard tests/linux/*)) .ci/run)
 
@@ -60,7 +60,7 @@ lint-cppcheck:
 	$(Q)mkdir -p $(LINT_DIR)/cppcheck
 	$(Q)cppcheck --quiet --error-exitcode=1 --std=c11 --platform=unix64 --inline-suppr \
 		--enable=warning,performance,portability,style --cppcheck-build-dir=$(LINT_DIR)/cppcheck \
-		--suppressions-list=mk/cppcheck.txt -D__x86_64__ -Ivmm -Itests vmm guest firmware tests examples
+		--suppressions-list=mk/cppcheck.txt -D__x86_64__ -Ivmm -I. -Itests vmm guest firmware tests examples
 
 lint-shell:
 	$(E) "  LINT  shellcheck"

@@ -279,8 +279,8 @@ struct lodge_result {
 	char kernel_format[LODGE_KERNEL_FORMAT_MAX];
 	char firmware[LODGE_FIRMWARE_MAX]; /* as configured; empty: none */
 	/*
-	 * Of run_us, what went by until latchkey entered the kernel, the first time; 0: it has not, or the firmware is
-	 * another, which does not tell.
+	 * Of run_us, what went by until latchkey, or its option ROM, entered the kernel, the first time; 0: it has not, or
+	 * the firmware is another, which does not tell.
 	 */
 	uint64_t firmware_us;
 	bool has_registers; /* after a triple fault and a KVM error */

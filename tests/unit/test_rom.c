@@ -30,27 +30,23 @@ START_TEST(rom_has_whole_segments_up_to_its_window)
 }
 END_TEST
 
-static const struct {
-	uint64_t size;
-	int err;
-	const char *says;
-} bad[] = {
-	{0, -ENOEXEC, "64 KiB"},
-	{1, -ENOEXEC, "64 KiB"},
-	{KIB(4), -ENOEXEC, "64 KiB"},
-	{KIB(64) - 1, -ENOEXEC, "64 KiB"},
-	{KIB(64) + 1, -ENOEXEC, "64 KiB"},
-	{KIB(68), -ENOEXEC, "64 KiB"},
-	{KIB(256) + 1, -EFBIG, "256 KiB"},
-	{KIB(320), -EFBIG, "256 KiB"},
-	{UINT64_MAX, -EFBIG, "256 KiB"},
+static const uint64_t bad[] = {
+	0,
+	1,
+	KIB(4),
+	KIB(64) - 1,
+	KIB(64) + 1,
+	KIB(68),
+	KIB(256) + 1,
+	KIB(320),
+	UINT64_MAX,
 };
 
 START_TEST(other_sizes_are_refused)
 {
-	ck_assert_int_eq(check(bad[_i].size), bad[_i].err);
+	ck_assert_int_eq(check(bad[_i]), -ENOEXEC);
 	ck_assert_int_eq(error.kind, ERROR_IMAGE);
-	ck_assert_msg(strstr(error.text, "a.rom") && strstr(error.text, bad[_i].says), "%s", error.text);
+	ck_assert_msg(strstr(error.text, "a.rom") && strstr(error.text, "64 KiB"), "%s", error.text);
 }
 END_TEST
 

@@ -282,10 +282,59 @@ START_TEST(rom_that_jumps_wild_never_hangs)
 }
 END_TEST
 
+/* Firmware that others have made, where their packages are installed. */
+#define QBOOT   "/usr/share/qemu/qboot.rom"
+#define SEABIOS "/usr/share/seabios/bios-microvm.bin"
+
+static bool use_firmware(const char *path, const char *append)
+{
+	if (access(path, R_OK)) {
+		printf("SKIPPED: %s is not there\n", path);
+		return false;
+	}
+	guest_init(&guest, append);
+	guest.config.firmware = path;
+	guest.config.timeout_ms = 90000;
+	return true;
+}
+
+/* A PVH kernel, which QEMU too puts into memory before qboot starts. */
+START_TEST(qboot_starts_lodger)
+{
+	const struct lodge_disk disk = {.size = 1 << 20};
+
+	if (!use_firmware(QBOOT, "hello=world run=info;cpus;blk fill 0 0 8 5;blk verify 0 0 8 5;poweroff"))
+		return;
+	files_write("initrd", "some initrd", 11);
+	guest.config.initrd = "initrd";
+	guest.config.cpus = 2;
+	ck_assert_msg(guest_run_with_disk(&guest, &disk) == 0, "%s %s", guest.result.message, guest.console);
+	ck_assert_ptr_nonnull(strstr(guest.console, "hello=world"));
+	ck_assert_ptr_nonnull(strstr(guest.console, "cpus: 2 of 2 in use"));
+	ck_assert_ptr_nonnull(strstr(guest.console, "8 sectors from 0 are right"));
+}
+END_TEST
+
+/* Its own words come first; what it boots is latchkey's option ROM. */
+START_TEST(seabios_starts_lodger)
+{
+	if (!use_firmware(SEABIOS, "hello=world run=info;cpus;poweroff"))
+		return;
+	guest.config.cpus = 2;
+	ck_assert_msg(guest_run(&guest) == 0, "%s %s", guest.result.message, guest.console);
+	ck_assert_ptr_nonnull(strstr(guest.console, "SeaBIOS"));
+	ck_assert_ptr_nonnull(strstr(guest.console, "Booting from ROM"));
+	ck_assert_ptr_nonnull(strstr(guest.console, "hello=world"));
+	ck_assert_ptr_nonnull(strstr(guest.console, "cpus: 2 of 2 in use"));
+	ck_assert_uint_gt(guest.result.firmware_us, 0);
+}
+END_TEST
+
 Suite *firmware_suite(void)
 {
 	Suite *suite = suite_create("firmware");
-	TCase *tcase = tcase_create("latchkey"), *roms = tcase_create("roms");
+	TCase *tcase = tcase_create("latchkey"), *roms = tcase_create("roms"),
+	      *others = tcase_create("others");
 
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, files_setup, files_teardown);
@@ -301,5 +350,10 @@ Suite *firmware_suite(void)
 	tcase_add_test(roms, rom_that_triple_faults_gives_status_and_registers);
 	tcase_add_test(roms, rom_that_jumps_wild_never_hangs);
 	suite_add_tcase(suite, roms);
+	tcase_set_timeout(others, 100);
+	tcase_add_checked_fixture(others, files_setup, files_teardown);
+	tcase_add_test(others, qboot_starts_lodger);
+	tcase_add_test(others, seabios_starts_lodger);
+	suite_add_tcase(suite, others);
 	return suite;
 }

@@ -2,7 +2,6 @@
 
 #include <endian.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "util/bytes.h"
@@ -89,45 +88,32 @@ static void read_on(struct fwcfg *fwcfg, void *to, uint32_t len)
 	fwcfg->state.offset = len < UINT32_MAX - offset ? offset + len : UINT32_MAX;
 }
 
-/* No item can be written. */
-static bool access_item(struct fwcfg *fwcfg, const struct dma_access *access)
-{
-	const struct fwcfg_config *config = &fwcfg->config;
-	uint32_t control = be32toh(access->control), len = be32toh(access->length);
-	void *to = NULL;
-
-	if (control & DMA_SELECT)
-		select_item(fwcfg, (uint16_t)(control >> 16));
-	if (!(control & DMA_READ)) {
-		if (control & DMA_WRITE)
-			return false;
-		if (control & DMA_SKIP)
-			read_on(fwcfg, NULL, len);
-		return true;
-	}
-	if (len) {
-		to = config->memory_at(config->memory_ctx, be64toh(access->address), len);
-		if (!to)
-			return false;
-		read_on(fwcfg, to, len);
-	}
-	return true;
-}
-
-/* What the access tells of itself may be overwritten by what it reads: it is copied first. */
+/*
+ * What the access tells of itself may be overwritten by what it reads: it is copied first. No item can be written, and
+ * what cannot be read goes nowhere.
+ */
 static void dma(struct fwcfg *fwcfg, uint64_t gpa)
 {
 	const struct fwcfg_config *config = &fwcfg->config;
-	void *at = config->memory_at(config->memory_ctx, gpa, sizeof(struct dma_access));
+	void *at = config->memory_at(config->memory_ctx, gpa, sizeof(struct dma_access)), *to = NULL;
 	struct dma_access access;
-	uint32_t done;
+	uint32_t control, len, error = 0;
 
 	if (!at)
 		return;
 	memcpy(&access, at, sizeof(access));
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	done = htobe32(access_item(fwcfg, &access) ? 0 : DMA_ERROR);
-	memcpy(at, &done, sizeof(done));
+	control = be32toh(access.control);
+	len = be32toh(access.length);
+	if (control & DMA_SELECT)
+		select_item(fwcfg, (uint16_t)(control >> 16));
+	if (control & DMA_READ && len)
+		to = config->memory_at(config->memory_ctx, be64toh(access.address), len);
+	if (control & DMA_READ ? len && !to : control & DMA_WRITE)
+		error = htobe32(DMA_ERROR);
+	else if (control & (DMA_READ | DMA_SKIP))
+		read_on(fwcfg, to, len);
+	memcpy(at, &error, sizeof(error));
 }
 
 static uint64_t fwcfg_read(void *dev, uint64_t offset, unsigned size)
@@ -185,16 +171,11 @@ int fwcfg_add_bytes(struct fwcfg *fwcfg, enum fwcfg_key key, const void *bytes, 
 	return add(fwcfg, &item);
 }
 
-static int add_number(struct fwcfg *fwcfg, enum fwcfg_key key, uint64_t number, uint32_t size)
+int fwcfg_add_number(struct fwcfg *fwcfg, enum fwcfg_key key, uint64_t number, uint32_t size)
 {
 	const struct fwcfg_item item = {.key = (uint16_t)key, .number = number, .size = size};
 
 	return add(fwcfg, &item);
-}
-
-int fwcfg_add_number(struct fwcfg *fwcfg, enum fwcfg_key key, uint32_t number)
-{
-	return add_number(fwcfg, key, number, sizeof(number));
 }
 
 static int add_file(struct fwcfg *fwcfg, const char *name, struct fwcfg_item *item)
@@ -245,10 +226,10 @@ void fwcfg_init(struct fwcfg *fwcfg, const struct fwcfg_config *config)
 {
 	*fwcfg = (struct fwcfg){.config = *config, .lock = PTHREAD_MUTEX_INITIALIZER};
 	fwcfg_add_bytes(fwcfg, FWCFG_SIGNATURE, "QEMU", 4);
-	fwcfg_add_number(fwcfg, FWCFG_ID, ID_TRADITIONAL | ID_DMA);
-	add_number(fwcfg, FWCFG_RAM_SIZE, config->ram_size, 8);
-	add_number(fwcfg, FWCFG_CPUS, config->cpus, 2);
-	add_number(fwcfg, FWCFG_CPUS_MAX, config->cpus, 2);
+	fwcfg_add_number(fwcfg, FWCFG_ID, ID_TRADITIONAL | ID_DMA, 4);
+	fwcfg_add_number(fwcfg, FWCFG_RAM_SIZE, config->ram_size, 8);
+	fwcfg_add_number(fwcfg, FWCFG_CPUS, config->cpus, 2);
+	fwcfg_add_number(fwcfg, FWCFG_CPUS_MAX, config->cpus, 2);
 	fwcfg_add_bytes(fwcfg, FWCFG_DIRECTORY, fwcfg->directory, sizeof(fwcfg->directory));
 }
 

@@ -86,7 +86,7 @@ void fwcfg_fini(struct fwcfg *fwcfg);
  * Items that are no files: each key once.
  */
 int fwcfg_add_bytes(struct fwcfg *fwcfg, enum fwcfg_key key, const void *bytes, uint32_t size);
-int fwcfg_add_number(struct fwcfg *fwcfg, enum fwcfg_key key, uint32_t number);
+int fwcfg_add_number(struct fwcfg *fwcfg, enum fwcfg_key key, uint64_t number, uint32_t size);
 
 /* A file. -EINVAL: an empty or overlong name; -EEXIST: the name is there; -ENOSPC: too many files, too. */
 int fwcfg_add_file(struct fwcfg *fwcfg, const char *name, const void *bytes, uint32_t size);

@@ -11,16 +11,12 @@
 
 int rom_check(const struct image *image, struct error *error)
 {
-	if (image->size > ROM_MAX) {
-		return error_set(error, ERROR_IMAGE, -EFBIG,
-			"%s: a ROM of %" PRIu64 " bytes; there is room for 256 KiB below 4 GiB", image->name,
-			image->size);
-	}
-	/* Others' bytes would be where the CPU begins. */
-	if (!image->size || image->size % ROM_GRANULE) {
+	/* Of another size, others' bytes would be where the CPU begins. */
+	if (!image->size || image->size % ROM_GRANULE || image->size > ROM_MAX) {
 		return error_set(error, ERROR_IMAGE, -ENOEXEC,
-			"%s: not a ROM: its %" PRIu64 " bytes are no multiple of 64 KiB", image->name,
-			image->size);
+			"%s: not a ROM: it has %" PRIu64
+			" bytes; lodge takes a multiple of 64 KiB, up to 256 KiB",
+			image->name, image->size);
 	}
 	return 0;
 }

@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <linux/kvm.h>
-#include <stdio.h>
 
 #include "loader/rom.h"
 #include "machine/vm.h"
@@ -41,53 +40,51 @@ bool firmware_wants_pc(const struct lodge_vm *vm)
 int firmware_map(struct lodge_vm *vm)
 {
 	uint64_t size = vm->firmware.size;
-	void *hva;
 	unsigned i;
 	int err;
 
 	if (!vm->config.firmware)
 		return 0;
-	err = guest_memory_add_rom(&vm->mem, HOLE_END - size, size, &hva);
-	if (!err)
-		err = kvm_vm_set_rom(&vm->kvm, vm->mem.count, HOLE_END - size, size, hva);
+	err = guest_memory_add_rom(&vm->mem, HOLE_END - size, size);
+	err = err ?: kvm_vm_set_rom(&vm->kvm, vm->mem.count, HOLE_END - size, size, vm->mem.rom.hva);
 	for (i = 0; !err && i < vm->mem.count; i++)
 		err = guest_memory_add(&vm->staged, vm->mem.regions[i].gpa, vm->mem.regions[i].size);
 	return err;
 }
 
 /* CPUID's leaf 1 begins with what EDX has at reset (Intel SDM vol. 3, 10.1.2). */
-static uint32_t cpu_signature(const struct lodge_vm *vm)
+static uint32_t cpu_signature(const struct kvm_cpuid2 *cpuid)
 {
 	unsigned i;
 
-	for (i = 0; i < vm->cpuid->nent; i++)
-		if (vm->cpuid->entries[i].function == 1)
-			return vm->cpuid->entries[i].eax;
-	return 0;
+	for (i = 0; i < cpuid->nent && cpuid->entries[i].function != 1; i++)
+		;
+	return i < cpuid->nent ? cpuid->entries[i].eax : 0;
 }
+
+static_assert(BOOT_PLAN_RANGES_MAX >= SEGMENTS_MAX + 20, "all segments, an initrd, and what is below 1 MiB");
 
 static void add_range(struct boot_plan *plan, uint64_t base, uint64_t size)
 {
-	static_assert(BOOT_PLAN_RANGES_MAX >= SEGMENTS_MAX + 20, "also an initrd, and the low memory's");
-
 	if (size)
 		plan->ranges[plan->range_count++] = (struct boot_plan_range){(uint32_t)base, (uint32_t)size};
 }
 
 /*
- * The pages below 1 MiB that have something; and the ROM's copy, whose place is as empty as without firmware once the
- * kernel runs.
+ * Below 1 MiB, the pages that have something; and the whole place of the ROM's copy, which without firmware is as
+ * good as empty.
  */
-static void plan_low_memory(struct lodge_vm *vm, struct boot_plan *plan)
+static void plan_low_memory(const struct lodge_vm *vm, struct boot_plan *plan)
 {
 	static const uint8_t zeroes[PAGE_SIZE];
+	const uint8_t *low = vm->staged.regions[0].hva;
 	uint64_t base = 0, page, copy = RAM_HIGH - MIN(vm->firmware.size, ROM_LOW_MAX);
 
 	for (page = 0; page < copy; page += PAGE_SIZE) {
-		if (memcmp(guest_memory_at(&vm->staged, page, PAGE_SIZE), zeroes, PAGE_SIZE) != 0)
-			continue;
-		add_range(plan, base, page - base);
-		base = page + PAGE_SIZE;
+		if (!memcmp(low + page, zeroes, PAGE_SIZE)) {
+			add_range(plan, base, page - base);
+			base = page + PAGE_SIZE;
+		}
 	}
 	add_range(plan, base, RAM_HIGH - base);
 }
@@ -133,17 +130,17 @@ static void kernel_entered(void *ctx)
 		vm->firmware_us = (clock_ns() - vm->started_at) / 1000;
 }
 
-static int add_files(struct lodge_vm *vm)
+static int add_files(struct lodge_vm *vm, struct error *error)
 {
 	struct fwcfg *fwcfg = &vm->board.fwcfg;
 	const struct guest_region *low = &vm->staged.regions[0];
 	int err = fwcfg_add_file(fwcfg, BOOT_PLAN_FILE, &vm->boot_plan, sizeof(vm->boot_plan));
 
-	if (!err)
-		err = fwcfg_add_file(fwcfg, BOOT_MEMORY_FILE, low->hva, (uint32_t)low->size);
-	if (!err)
-		err = fwcfg_add_signal(fwcfg, BOOT_ENTERED_FILE, kernel_entered, vm);
-	return err;
+	err = err ?: fwcfg_add_file(fwcfg, BOOT_MEMORY_FILE, low->hva, (uint32_t)low->size);
+	err = err ?: fwcfg_add_signal(fwcfg, BOOT_ENTERED_FILE, kernel_entered, vm);
+	if (err)
+		return error_set(error, ERROR_VMM, err, "fw_cfg: %s", strerror(-err));
+	return firmware_wants_pc(vm) ? firmware_add_files(vm, error) : 0;
 }
 
 int firmware_load(struct lodge_vm *vm, struct boot_state *state, struct error *error)
@@ -156,13 +153,8 @@ int firmware_load(struct lodge_vm *vm, struct boot_state *state, struct error *e
 		return 0;
 	boot_regs_build(state, &regs, &sregs, guest_memory_at(&vm->staged, BOOT_GDT_BASE, BOOT_GDT_SIZE));
 	err = plan_kernel(vm, state, error);
-	if (!err)
-		err = rom_load(&vm->firmware, vm->mem.rom.hva, &vm->mem, error);
-	if (err)
-		return err;
-	err = add_files(vm);
-	if (err)
-		return error_set(error, ERROR_VMM, err, "fw_cfg: %s", strerror(-err));
-	*state = (struct boot_state){.mode = BOOT_RESET, .rip = RESET_IP, .rdx = cpu_signature(vm)};
-	return 0;
+	err = err ?: add_files(vm, error);
+	err = err ?: rom_load(&vm->firmware, vm->mem.rom.hva, &vm->mem, error);
+	*state = (struct boot_state){.mode = BOOT_RESET, .rip = RESET_IP, .rdx = cpu_signature(vm->cpuid)};
+	return err;
 }

@@ -413,6 +413,8 @@ static void machine_fini(struct lodge_vm *vm)
 	lines_fini(vm);
 	if (vm->config.hugepages)
 		name_memory(vm, 0);
+	free(vm->firmware_files);
+	vm->firmware_files = NULL;
 	guest_memory_fini(&vm->staged);
 	guest_memory_fini(&vm->mem);
 }

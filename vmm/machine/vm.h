@@ -5,6 +5,7 @@
  *   config.c     its configuration's defaults and limits
  *   board.c      the one page where its devices are wired
  *   firmware.c   the ROM, and what it is told through fw_cfg
+ *   firmware_files.c what other firmware than latchkey is told
  *   boot.c       the kernel, its initrd and the tables that describe the machine
  *   irqchip.c    the interrupt controllers: which of them are KVM's
  *   lines.c      interrupt lines and doorbells, from handles to KVM's eventfds
@@ -26,6 +27,7 @@
 
 #include "backend/console.h"
 #include "event/loop.h"
+#include "firmware/boot_plan.h"
 #include "kvm/kvm_exit.h"
 #include "kvm/kvm_system.h"
 #include "kvm/kvm_vcpu.h"
@@ -38,7 +40,6 @@
 #include "memory/huge_pages.h"
 #include "util/counter.h"
 #include "util/trace.h"
-#include "x86/boot_plan.h"
 
 struct boot_state;
 struct error;
@@ -156,7 +157,8 @@ struct lodge_vm {
 	struct guest_memory mem;
 	struct guest_memory staged; /* with firmware: what mem would have at the kernel's entry without */
 	struct boot_plan boot_plan; /* ... and what latchkey takes from there */
-	uint64_t initrd_base;       /* 0: there is none */
+	struct firmware_files *firmware_files; /* what other firmware takes besides */
+	uint64_t initrd_base;                  /* 0: there is none */
 	struct pin_line lines[IOAPIC_PINS];
 	struct board board;
 	struct vcpu *vcpus; /* config.cpus of them */
@@ -217,6 +219,9 @@ int firmware_open(struct lodge_vm *vm, struct error *error);
 int firmware_map(struct lodge_vm *vm);
 int firmware_load(struct lodge_vm *vm, struct boot_state *state, struct error *error);
 bool firmware_wants_pc(const struct lodge_vm *vm); /* a timer and a PIC, whatever the kernel's format */
+
+/* firmware_files.c: adds all that other firmware looks for to fw_cfg, whose bytes are freed with it: 0, or -errno and *error. */
+int firmware_add_files(struct lodge_vm *vm, struct error *error);
 
 /* run.c: what the caller's thread waits for. */
 int events_init(struct lodge_vm *vm, struct error *error);

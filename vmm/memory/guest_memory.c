@@ -63,26 +63,17 @@ static void *map_huge(uint64_t size)
 	return hva;
 }
 
-/* An address range that nobody has yet. */
-static int check_range(const struct guest_memory *mem, gpa_t gpa, uint64_t size, uint64_t page)
-{
-	if (size == 0 || size % page || gpa % page || gpa > UINT64_MAX - size)
-		return -EINVAL;
-	for (unsigned i = 0; i < mem->count; i++)
-		if (ranges_overlap(gpa, size, mem->regions[i].gpa, mem->regions[i].size))
-			return -EINVAL;
-	return 0;
-}
-
 static int add(struct guest_memory *mem, gpa_t gpa, uint64_t size, uint64_t page)
 {
 	bool huge = page == HUGE_PAGE_SIZE;
 	uint64_t small;
 	uint8_t *hva;
-	int err = check_range(mem, gpa, size, page);
 
-	if (err)
-		return err;
+	if (size == 0 || size % page || gpa % page || gpa > UINT64_MAX - size)
+		return -EINVAL;
+	for (unsigned i = 0; i < mem->count; i++)
+		if (ranges_overlap(gpa, size, mem->regions[i].gpa, mem->regions[i].size))
+			return -EINVAL;
 	if (mem->count == GUEST_REGIONS_MAX)
 		return -ENOSPC;
 	hva = huge ? map_huge(size) : map_small(size);
@@ -108,29 +99,21 @@ int guest_memory_add_huge(struct guest_memory *mem, gpa_t gpa, uint64_t size)
 	return add(mem, gpa, size, HUGE_PAGE_SIZE);
 }
 
-int guest_memory_add_rom(struct guest_memory *mem, gpa_t gpa, uint64_t size, void **ret_hva)
+int guest_memory_add_rom(struct guest_memory *mem, gpa_t gpa, uint64_t size)
 {
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	int err = check_range(mem, gpa, size, page);
-	uint8_t *hva;
+	struct guest_memory alone = {0};
+	int err = mem->rom.size ? -ENOSPC : guest_memory_add(&alone, gpa, size);
 
-	if (err)
-		return err;
-	if (mem->rom.size)
-		return -ENOSPC;
-	hva = map_small(size);
-	if (hva == MAP_FAILED)
-		return -ENOMEM;
-	mem->rom = (struct guest_region){.gpa = gpa, .size = size, .hva = hva, .page = page};
-	*ret_hva = hva;
-	return 0;
+	if (!err)
+		mem->rom = alone.regions[0];
+	return err;
 }
 
 void guest_memory_fini(struct guest_memory *mem)
 {
 	if (mem->rom.size)
 		munmap(mem->rom.hva, mem->rom.size);
-	mem->rom = (struct guest_region){0};
+	mem->rom.size = 0;
 	while (mem->count > 0) {
 		mem->count--;
 		munmap(mem->regions[mem->count].hva, mem->regions[mem->count].size);

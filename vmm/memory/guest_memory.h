@@ -40,8 +40,8 @@ int guest_memory_add(struct guest_memory *mem, gpa_t gpa, uint64_t size);
  */
 int guest_memory_add_huge(struct guest_memory *mem, gpa_t gpa, uint64_t size);
 
-/* The same for a ROM, of which there is one; *ret_hva is where its maker writes its bytes. */
-int guest_memory_add_rom(struct guest_memory *mem, gpa_t gpa, uint64_t size, void **ret_hva);
+/* The same for a ROM, of which there is one, where no region is: mem->rom.hva is where its maker writes its bytes. */
+int guest_memory_add_rom(struct guest_memory *mem, gpa_t gpa, uint64_t size);
 
 /* Unmaps all regions. */
 void guest_memory_fini(struct guest_memory *mem);

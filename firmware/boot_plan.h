@@ -1,6 +1,6 @@
 /*
- * What latchkey is told of a kernel, as files of fw_cfg: where things go, and how it is entered. Shared with firmware/,
- * which is built with the library and in it; little-endian, all addresses below 4 GiB.
+ * What latchkey is told of a kernel, as files of fw_cfg: where things go, and how it is entered. The library shares this
+ * header; little-endian, all addresses below 4 GiB.
  */
 #pragma once
 
