@@ -21,8 +21,10 @@ static struct guest guest;
 #define OUT_STACK                                            \
 	"mov %esp, %esi\n mov %ebp, %ecx\n sub %esp, %ecx\n" \
 	"cld\n mov $0x3f8, %edx\n rep outsb\n"
-/* Not what is right below its stack pointer, where latchkey had its registers. */
+/* The kernel, the initrd at the end of 32 MiB, and all below 1 MiB; not what is right below its stack pointer, where latchkey had its registers. */
 #define OUT_MEMORY                                             \
+	"mov $0x100000, %esi\n mov $0x300, %ecx\n rep outsb\n" \
+	"mov $0x1fff000, %esi\n mov $0x20, %ecx\n rep outsb\n" \
 	"mov $0x500, %esi\n mov $0x8a00, %ecx\n rep outsb\n"   \
 	"mov $0x9000, %esi\n mov $0x8000, %ecx\n rep outsb\n"  \
 	"mov $0x20000, %esi\n mov $0x2000, %ecx\n rep outsb\n" \
