@@ -64,6 +64,11 @@ $(BUILD)/liblodge.a: $(LIB_OBJS)
 	$(Q)objcopy --wildcard --keep-global-symbol='lodge_*' $(BUILD)/liblodge.o
 	$(Q)rm -f $@ && $(AR) rcs $@ $(BUILD)/liblodge.o
 
+# lodger under GDB (docs/gdb.md); RUN has options for `lodge run`.
+.PHONY: run-gdb
+run-gdb: $(BUILD)/lodge lodger
+	$(Q)LODGE_BUILD=$(BUILD) scripts/run-gdb $(RUN)
+
 $(BUILD)/%.o: %.c
 	$(E) "  CC    $<"
 	$(Q)mkdir -p $(@D)

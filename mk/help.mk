@@ -13,6 +13,7 @@ Usage: make [TARGET]... [VARIABLE=VALUE]...
   check-fuzz         what fuzzing has found so far, with ASan and UBSan; a part of check
   fuzz               libFuzzer on all that a guest, an image or a client controls: FUZZ_SECONDS=60 a target, FUZZ=NAME,...
   fuzz-seeds         the loader's first inputs, anew
+  run-gdb            lodger under GDB, with its symbols (docs/gdb.md); RUN='-c 2': options for lodge run
   bench              lodge beside a bare VMM, QEMU and fio: start, exits, console, memory, disk; scripts/bench --help
   bench-linux        in the svm lane: how soon Linux is up, and its disk, beside QEMU (and kvmtool: LKVM=path)
   lint               compilers' warnings, gcc -fanalyzer, clang-tidy, cppcheck, shellcheck, clang-format, our own rules

@@ -135,9 +135,9 @@ enum lodge_trace {
 /* What the threads are for that the library starts. */
 enum lodge_thread {
 	LODGE_THREAD_VCPU,
-	LODGE_THREAD_IO,    /* the virtqueues */
-	LODGE_THREAD_BLOCK, /* requests of a disk that has no io_uring; started in lodge_vm_new() */
-	LODGE_THREAD_CONTROL,
+	LODGE_THREAD_IO,      /* the virtqueues */
+	LODGE_THREAD_BLOCK,   /* requests of a disk that has no io_uring; started in lodge_vm_new() */
+	LODGE_THREAD_CONTROL, /* ... or the debugger's socket */
 };
 
 /* What kind of file a kernel is. */
@@ -346,6 +346,23 @@ LODGE_API size_t lodge_vm_console_copy(struct lodge_vm *vm, void *to, size_t siz
 
 /* Tells the terminals among the consoles their size: those whose `out` is the master of a pty. Any thread. */
 LODGE_API void lodge_vm_console_resize(struct lodge_vm *vm, unsigned columns, unsigned rows);
+
+struct lodge_gdb;
+
+/*
+ * Serves GDB's remote protocol (docs/gdb.md) at fd, a listening socket, which stays the caller's, on a thread of its own:
+ * one debugger at a time, which stops the guest as it connects. Whoever can connect has the guest in his hands: only processes of this
+ * one's user, or of root's, to a unix socket; to a TCP socket anybody, so bind it to 127.0.0.1. With `wait` the guest
+ * does not begin before a debugger has sent it on. After lodge_vm_new(), and before the run: 0, or -errno and *ret_error.
+ */
+LODGE_API int lodge_gdb_start(
+	struct lodge_vm *vm, int fd, bool wait, struct lodge_gdb **ret_gdb, struct lodge_error *ret_error);
+
+/*
+ * Tells the debugger how the run ended (result NULL: there was none), hangs up and frees *gdb. After the run, and before
+ * the VM is freed. NULL is fine.
+ */
+LODGE_API void lodge_gdb_finish(struct lodge_gdb *gdb, const struct lodge_result *result);
 
 /* What a guest has used so far. */
 struct lodge_stats {

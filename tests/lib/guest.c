@@ -54,6 +54,7 @@ static void *run_to_end(void *ctx)
 	struct guest *guest = ctx;
 
 	guest->err = lodge_vm_run(guest->vm, &guest->result);
+	lodge_gdb_finish(guest->gdb, &guest->result);
 	return NULL;
 }
 
@@ -71,6 +72,11 @@ void guest_start(struct guest *guest)
 	guest->config.started = signal_start;
 	guest->config.started_ctx = &started;
 	ck_assert_msg(!lodge_vm_new(&guest->config, &guest->vm, &guest->error), "%s", guest->error.text);
+	if (guest->gdb_fd) {
+		ck_assert_msg(!lodge_gdb_start(
+				      guest->vm, guest->gdb_fd, guest->gdb_wait, &guest->gdb, &guest->error),
+			"%s", guest->error.text);
+	}
 	pthread_create(&guest->thread, NULL, run_to_end, guest);
 	while (sem_wait(&started))
 		;

@@ -16,6 +16,9 @@ struct guest {
 	struct lodge_config config;
 	struct lodge_console
 		captured; /* used if the configuration has no console: a file, and what a test sets for `in` */
+	int gdb_fd;       /* a listening socket: the guest has a debugger's server there; 0: none */
+	bool gdb_wait;
+	struct lodge_gdb *gdb;
 	struct lodge_result result;
 	struct lodge_error error;
 	int err; /* of lodge_vm_new() or lodge_vm_run() */

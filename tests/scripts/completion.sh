@@ -85,6 +85,9 @@ lodge run --append x |FILES
 lodge run --console |stdio none file= pty socket=
 lodge run --console s|stdio socket=
 lodge run --disk-rate |requests=
+lodge run --gdb |unix: tcp:127.0.0.1:
+lodge run --gdb=t|tcp:127.0.0.1:
+lodge run --gdb unix:|
 lodge run --console file=|FILES
 lodge run --console=file=x|FILES
 lodge run --disk |path= ro serial= direct poll aio=

@@ -179,6 +179,18 @@ Suite *cgroup_suite(void);
 /* test_limits.c */
 Suite *limits_suite(void);
 
+/* test_debug_regs.c */
+Suite *debug_regs_suite(void);
+
+/* test_gdb_packet.c */
+Suite *gdb_packet_suite(void);
+
+/* test_gdb_registers.c */
+Suite *gdb_registers_suite(void);
+
+/* test_gdb_session.c */
+Suite *gdb_session_suite(void);
+
 /* test_bench.c */
 Suite *bench_suite(void);
 

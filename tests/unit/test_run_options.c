@@ -97,6 +97,7 @@ START_TEST(every_option_reaches_the_configuration)
 		"--on-reset restart --debug-exit qemu --format flat --pit --irqchip full --no-acpi --overcommit --hugepages "
 		"--device pc-testdev --no-sandbox "
 		"--trace pio,exit "
+		"--gdb unix:gdb:1 --gdb-wait "
 		"--kvm-device /dev/other -v k.elf --console none");
 	ck_assert_uint_eq(options.config.memory, GIB(1));
 	ck_assert_uint_eq(options.config.cpus, 4);
@@ -116,10 +117,21 @@ START_TEST(every_option_reaches_the_configuration)
 	ck_assert(options.config.pc_testdev);
 	ck_assert_uint_eq(options.config.trace, LODGE_TRACE_PIO | LODGE_TRACE_EXIT);
 	ck_assert_str_eq(options.config.kvm_device, "/dev/other");
+	ck_assert_str_eq(options.gdb.path, "gdb:1");
+	ck_assert(options.gdb_wait);
 	ck_assert(options.verbose);
 	ck_assert_str_eq(options.config.kernel, "k.elf");
 	ck_assert_uint_eq(options.console_count, 1);
 	ck_assert_int_eq(options.consoles[0].where, CONSOLE_NONE);
+}
+END_TEST
+
+START_TEST(debugger_is_let_in_by_tcp_too)
+{
+	expect_parsed("--gdb tcp:127.0.0.1:65535");
+	ck_assert_ptr_null(options.gdb.path);
+	ck_assert_uint_eq(options.gdb.port, 65535);
+	ck_assert(!options.gdb_wait);
 }
 END_TEST
 
@@ -331,6 +343,16 @@ static const struct {
 	{"-c two", "-c 'two': a guest can have 1 to 64 CPUs"},
 	{"--append", "option '--append' needs a value"},
 	{"--initrd", "option '--initrd' needs a value"},
+	{"--gdb gdb.sock", "--gdb 'gdb.sock': not one of unix:PATH, tcp:127.0.0.1:PORT"},
+	{"--gdb unix:", "--gdb 'unix:': not one of unix:PATH"},
+	{"--gdb tcp:127.0.0.1:", "--gdb 'tcp:127.0.0.1:': not one of"},
+	{"--gdb tcp:127.0.0.1:0", "--gdb 'tcp:127.0.0.1:0': not one of"},
+	{"--gdb tcp:127.0.0.1:65536", "--gdb 'tcp:127.0.0.1:65536': not one of"},
+	{"--gdb tcp:127.0.0.1:1x", "--gdb 'tcp:127.0.0.1:1x': not one of"},
+	{"--gdb tcp:0.0.0.0:1234", "only 127.0.0.1 is listened at"},
+	{"--gdb tcp::1234", "only 127.0.0.1 is listened at"},
+	{"--gdb tcp:1234", "only 127.0.0.1 is listened at"},
+	{"--gdb-wait", "--gdb-wait: there is no --gdb to wait at"},
 	{"--timeout 0", "--timeout '0': not a time"},
 	{"--timeout 0.000", "--timeout '0.000': not a time"},
 	{"--timeout 1h", "--timeout '1h': not a time"},
@@ -420,7 +442,7 @@ START_TEST(words_of_the_usage_are_good_values)
 			char value[64];
 
 			/* Capitals are the user's; any text can be a file's name. */
-			if (!*word || (*word >= 'A' && *word <= 'Z') || *word == '.' ||
+			if (!*word || (*word >= 'A' && *word <= 'Z') || *word == '.' || strchr(word, ':') ||
 				(strchr(word, '=') && !strstr(word, "=FILE")))
 				continue;
 			snprintf(value, sizeof(value), "%s%s", before, word);
@@ -454,6 +476,7 @@ Suite *run_options_suite(void)
 	tcase_add_test(good_values, lodger_with_a_disk_gets_that_disk_only);
 	tcase_add_test(good_values, the_sandbox_is_on_and_nobody_else_unless_it_is_said);
 	tcase_add_test(good_values, every_option_reaches_the_configuration);
+	tcase_add_test(good_values, debugger_is_let_in_by_tcp_too);
 	tcase_add_test(good_values, long_names_and_abbreviations_mean_the_same);
 	tcase_add_test(good_values, last_of_two_values_counts);
 	tcase_add_test(good_values, console_can_be_a_file);

@@ -35,6 +35,8 @@ int main(void)
 		pause_suite,
 		restart_suite,
 		front_panel_suite,
+		gdb_suite,
+		gdb_points_suite,
 		bad_input_suite,
 		commands_suite,
 		guests_suite,

@@ -22,6 +22,8 @@ Suite *pause_suite(void);
 Suite *restart_suite(void);
 Suite *front_panel_suite(void);
 Suite *bad_input_suite(void);
+Suite *gdb_suite(void);
+Suite *gdb_points_suite(void);
 Suite *stats_suite(void);
 Suite *commands_suite(void);
 Suite *guests_suite(void);

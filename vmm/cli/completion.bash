@@ -20,10 +20,11 @@ _lodge_offer()
 		[[:upper:].]*) continue ;;
 		*=FILE) [[ $field != "${word%FILE}"* ]] || compopt -o default ;;&
 		*=[[:upper:]]*) word=${word%%=*}= ;;
+		*:[[:upper:]]*) word=${word%:*}: ;;
 		esac
-		[[ $word != "$field"* || ($word == "$field" && $word == *=) ]] || COMPREPLY+=("$before$word")
+		[[ $word != "$field"* || ($word == "$field" && $word == *[=:]) ]] || COMPREPLY+=("$before$word")
 	done
-	[[ $1 != *'[,'* && ${COMPREPLY[*]-} != *= ]] || compopt -o nospace
+	[[ $1 != *'[,'* && ${COMPREPLY[*]-} != *[=:] ]] || compopt -o nospace
 }
 
 _lodge()

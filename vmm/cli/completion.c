@@ -82,8 +82,11 @@ static void print_zsh_option(const char *name, char letter, const char *argument
 	print_zsh_text(help);
 	printf("]");
 	if (argument)
-		printf(":value: _lodge_offer \"%s\"", argument);
-	printf("'");
+		printf(":value: _lodge_offer \"");
+	/* A colon would begin another value. */
+	for (; argument && *argument; argument++)
+		printf(*argument == ':' ? "\\:" : "%c", *argument);
+	printf(argument ? "\"'" : "'");
 }
 
 static void print_zsh_command(const struct command *command)

@@ -22,6 +22,7 @@ _lodge_offer()
 			;;
 		([[:upper:].]*) ;;
 		(*=[[:upper:]]*) compadd -S '' -- "${word%%=*}=" ;;
+		(*:[[:upper:]]*) compadd -S '' -- "${word%:*}:" ;;
 		(*) compadd $more -- "$word" ;;
 		esac
 	done

@@ -5,16 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "cli/commands.h"
 #include "util/error.h"
-
-#define BACKLOG 32
 
 static int cannot(struct error *error, const char *what, const char *path, int err)
 {
@@ -66,87 +61,17 @@ static int open_pty(struct consoles *consoles, struct lodge_console *ret_console
 	return 0;
 }
 
-/* A socket's file outlives its owner: who cannot be reached there has gone. */
-static int remove_stale(const char *path, const struct sockaddr_un *address, struct error *error)
-{
-	int fd, err = 0;
-	struct stat st;
-
-	if (lstat(path, &st))
-		return cannot(error, "socket=", path, -errno);
-	if (!S_ISSOCK(st.st_mode)) {
-		return error_set(error, ERROR_USAGE, -EEXIST,
-			"--console socket=%s: there is another file of that name; choose another, or remove it",
-			path);
-	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return cannot(error, "socket=", path, -errno);
-	if (!connect(fd, (const struct sockaddr *)address, sizeof(*address)) || errno != ECONNREFUSED) {
-		err = error_set(error, ERROR_USAGE, -EADDRINUSE,
-			"--console socket=%s: another process listens there; choose another name", path);
-	} else if (unlink(path)) {
-		err = cannot(error, "socket=", path, -errno);
-	}
-	close(fd);
-	return err;
-}
-
-/* For this user alone, from its first moment on. */
-static int bind_private(int fd, const struct sockaddr_un *address)
-{
-	mode_t before = umask(0177);
-	int err = bind(fd, (const struct sockaddr *)address, sizeof(*address)) ? -errno : 0;
-
-	umask(before);
-	return err;
-}
-
-/* The folder of a socket that fits into an address. */
-static int open_folder(const char *path)
-{
-	char folder[sizeof(((struct sockaddr_un *)0)->sun_path) + 1];
-	const char *slash = strrchr(path, '/');
-
-	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
-	return open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-}
-
 static int open_socket(
 	struct consoles *consoles, const char *path, struct lodge_console *ret_console, struct error *error)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct stat st;
-	int fd, folder, err;
+	struct socket_file *file = &consoles->sockets[consoles->socket_count];
+	int fd, err = socket_file_listen("--console socket=", path, &fd, file, error);
 
-	if (strlen(path) >= sizeof(address.sun_path)) {
-		return error_set(error, ERROR_USAGE, -ENAMETOOLONG,
-			"--console socket=%s: longer than the %zu bytes that a socket's name can have", path,
-			sizeof(address.sun_path) - 1);
-	}
-	memcpy(address.sun_path, path, strlen(path));
-	fd = keep(consoles, socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-	if (fd < 0)
-		return cannot(error, "socket=", path, fd);
-	err = bind_private(fd, &address);
-	if (err == -EADDRINUSE) {
-		err = remove_stale(path, &address, error);
-		if (err)
-			return err;
-		err = bind_private(fd, &address);
-	}
-	if (!err && (listen(fd, BACKLOG) || lstat(path, &st)))
-		err = -errno;
-	folder = err ? err : keep(consoles, open_folder(path));
-	if (folder < 0)
-		return cannot(error, "socket=", path, folder);
-	consoles->sockets[consoles->socket_count++] = (struct socket_file){
-		.folder = folder,
-		.name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path,
-		.dev = st.st_dev,
-		.ino = st.st_ino,
-	};
-	*ret_console = (struct lodge_console){.kind = LODGE_CONSOLE_LISTEN, .in = fd, .out = -1};
+	if (err)
+		return err;
+	consoles->socket_count++;
+	*ret_console =
+		(struct lodge_console){.kind = LODGE_CONSOLE_LISTEN, .in = keep(consoles, fd), .out = -1};
 	return 0;
 }
 
@@ -215,14 +140,8 @@ void consoles_add_listener(struct consoles *consoles, int fd)
 
 void consoles_close(struct consoles *consoles)
 {
-	while (consoles->socket_count) {
-		const struct socket_file *file = &consoles->sockets[--consoles->socket_count];
-		struct stat st;
-
-		if (!fstatat(file->folder, file->name, &st, AT_SYMLINK_NOFOLLOW) && st.st_dev == file->dev &&
-			st.st_ino == file->ino)
-			unlinkat(file->folder, file->name, 0);
-	}
+	while (consoles->socket_count)
+		socket_file_remove(&consoles->sockets[--consoles->socket_count]);
 	while (consoles->fd_count)
 		close(consoles->fds[--consoles->fd_count]);
 }

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <stdbool.h>
-#include <sys/types.h>
 
+#include "cli/socket_file.h"
 #include "lodge.h"
 
 struct error;
@@ -14,14 +14,6 @@ enum console_where { CONSOLE_STDIO, CONSOLE_NONE, CONSOLE_FILE, CONSOLE_PTY, CON
 struct console_option {
 	enum console_where where;
 	const char *path; /* CONSOLE_FILE, CONSOLE_SOCKET */
-};
-
-/* A socket's file, to be removed: the one that we made, not what another made in its place. */
-struct socket_file {
-	int folder;       /* the folder that it is in, kept open */
-	const char *name; /* in there */
-	dev_t dev;
-	ino_t ino;
 };
 
 /* One more than these may be added. */

@@ -78,9 +78,9 @@ static bool is_socket(int fd)
 }
 
 static unsigned needs_of(const struct lodge_config *config, const struct consoles *consoles,
-	const struct lodge_instance *instance)
+	const struct lodge_instance *instance, const struct socket_file *debugger)
 {
-	unsigned needs = instance ? SANDBOX_NEEDS_CLIENTS | SANDBOX_NEEDS_SOCKET : 0, i;
+	unsigned needs = instance || debugger ? SANDBOX_NEEDS_CLIENTS | SANDBOX_NEEDS_SOCKET : 0, i;
 
 	for (i = 0; i < consoles->count; i++) {
 		const struct lodge_console *console = &consoles->list[i];
@@ -90,21 +90,24 @@ static unsigned needs_of(const struct lodge_config *config, const struct console
 		if (is_socket(console->in) || is_socket(console->out))
 			needs |= SANDBOX_NEEDS_SOCKET;
 	}
+	needs |= debugger ? SANDBOX_NEEDS_DEBUGGER : 0;
 	needs |= config->disk_count ? SANDBOX_NEEDS_DISK : 0;
 	return needs | (config->pc_testdev ? SANDBOX_NEEDS_TESTDEV : 0);
 }
 
-static void add_folders(
-	struct filter_config *filter, const struct consoles *consoles, const struct lodge_instance *instance)
+static void add_folders(struct filter_config *filter, const struct consoles *consoles,
+	const struct lodge_instance *instance, const struct socket_file *debugger)
 {
 	unsigned i;
 
 	static_assert(
-		LODGE_FOLDERS_MAX + ARRAY_SIZE(consoles->sockets) <= SANDBOX_FOLDERS_MAX, "room for all");
+		LODGE_FOLDERS_MAX + ARRAY_SIZE(consoles->sockets) + 1 <= SANDBOX_FOLDERS_MAX, "room for all");
 	if (instance)
 		filter->folder_count = lodge_instance_folders(instance, filter->folders);
 	for (i = 0; i < consoles->socket_count; i++)
 		filter->folders[filter->folder_count++] = consoles->sockets[i].folder;
+	if (debugger && debugger->name)
+		filter->folders[filter->folder_count++] = debugger->folder;
 }
 
 void guard_before_split(struct guard *guard, const struct run_options *options)
@@ -114,7 +117,8 @@ void guard_before_split(struct guard *guard, const struct run_options *options)
 }
 
 void guard_begin(struct guard *guard, const struct run_options *options, const struct consoles *consoles,
-	const struct lodge_instance *instance, int report_fd, struct lodge_config *config)
+	const struct lodge_instance *instance, const struct socket_file *debugger, int report_fd,
+	struct lodge_config *config)
 {
 	struct violation_config violation = {
 		.status = LODGE_STATUS_VMM_ERROR, .report_fd = report_fd, .terminal_fd = -1};
@@ -125,9 +129,9 @@ void guard_begin(struct guard *guard, const struct run_options *options, const s
 		return;
 	sandbox->namespaces = instance != NULL;
 	sandbox->user = (struct layer_user){options->user.uid, options->user.gid};
-	sandbox->filter =
-		(struct filter_config){.needs = needs_of(config, consoles, instance), .pid = getpid()};
-	add_folders(&sandbox->filter, consoles, instance);
+	sandbox->filter = (struct filter_config){
+		.needs = needs_of(config, consoles, instance, debugger), .pid = getpid()};
+	add_folders(&sandbox->filter, consoles, instance, debugger);
 	if (consoles->stdio && !tcgetattr(STDIN_FILENO, &violation.terminal))
 		violation.terminal_fd = STDIN_FILENO;
 	violation_install(&violation);

@@ -22,10 +22,11 @@ void guard_before_split(struct guard *guard, const struct run_options *options);
 
 /*
  * When the consoles and the report are open, and no VM is made yet: begins, and makes *config call the rest. instance
- * may be NULL, report_fd -1.
+ * may be NULL, report_fd -1; debugger is NULL where none is let in, and else its socket's file, if it has one.
  */
 void guard_begin(struct guard *guard, const struct run_options *options, const struct consoles *consoles,
-	const struct lodge_instance *instance, int report_fd, struct lodge_config *config);
+	const struct lodge_instance *instance, const struct socket_file *debugger, int report_fd,
+	struct lodge_config *config);
 
 /* What is in force, for the report. */
 void guard_tell(const struct guard *guard, struct lodge_result *result);

@@ -13,6 +13,7 @@
 #include "cli/commands.h"
 #include "cli/consoles.h"
 #include "cli/detach.h"
+#include "cli/gdb_socket.h"
 #include "cli/guard.h"
 #include "cli/run_options.h"
 #include "cli/terminal.h"
@@ -27,6 +28,9 @@ struct run {
 	struct lodge_instance *instance; /* NULL: the guest has no name */
 	int terminal_fd;                 /* where our other half has the terminal; -1: we have it ourselves */
 	int report_fd;                   /* -1: none */
+	int gdb_fd;                      /* -1: none */
+	struct socket_file gdb_file;
+	struct lodge_gdb *gdb; /* NULL: nobody may debug the guest */
 };
 
 static int open_report(struct run *run, struct error *error)
@@ -49,6 +53,8 @@ static int open_outputs(struct run *run, struct error *error)
 	if (!err)
 		err = consoles_open(
 			&run->consoles, options->consoles, options->console_count, run->terminal_fd, error);
+	if (!err && (options->gdb.path || options->gdb.port))
+		err = gdb_socket_open(&options->gdb, &run->gdb_fd, &run->gdb_file, error);
 	if (run->instance)
 		consoles_add_listener(&run->consoles, lodge_instance_console(run->instance));
 	options->config.consoles = run->consoles.list;
@@ -57,8 +63,8 @@ static int open_outputs(struct run *run, struct error *error)
 	options->config.started = detach_ready;
 	options->config.started_ctx = &run->detach;
 	if (!err)
-		guard_begin(&run->guard, options, &run->consoles, run->instance, run->report_fd,
-			&options->config);
+		guard_begin(&run->guard, options, &run->consoles, run->instance,
+			run->gdb_fd >= 0 ? &run->gdb_file : NULL, run->report_fd, &options->config);
 	return err;
 }
 
@@ -173,6 +179,8 @@ static int make_vm(struct run *run, struct lodge_vm **ret_vm, struct lodge_error
 	const struct lodge_config *config = &run->options.config;
 	int err = lodge_vm_new(config, ret_vm, error);
 
+	if (!err && run->gdb_fd >= 0)
+		err = lodge_gdb_start(*ret_vm, run->gdb_fd, run->options.gdb_wait, &run->gdb, error);
 	if (!err && run->instance)
 		err = lodge_instance_serve(run->instance, *ret_vm, config, error);
 	return err;
@@ -184,6 +192,7 @@ static void run_to_end(struct run *run, struct lodge_result *result)
 	struct lodge_vm *vm = NULL;
 
 	if (make_vm(run, &vm, &error)) {
+		lodge_gdb_finish(run->gdb, NULL);
 		lodge_result_from_error(&error, result);
 		print_error("run", error.text);
 		write_report(run, result);
@@ -192,6 +201,7 @@ static void run_to_end(struct run *run, struct lodge_result *result)
 			terminal_make_raw(&run->terminal, STDIN_FILENO);
 		lodge_vm_run(vm, result);
 		terminal_restore(&run->terminal);
+		lodge_gdb_finish(run->gdb, result);
 		/* Who waits for the report need not wait for KVM to take the VM apart. */
 		print_ending(run, result);
 		write_report(run, result);
@@ -255,7 +265,8 @@ static int split(struct run *run, int *ret_status)
 
 static int run_run(const struct command *command, int argc, char **argv)
 {
-	struct run run = {.report_fd = -1, .terminal_fd = -1, .detach = {.ready_fd = -1, .null_fd = -1}};
+	struct run run = {
+		.report_fd = -1, .gdb_fd = -1, .terminal_fd = -1, .detach = {.ready_fd = -1, .null_fd = -1}};
 	struct lodge_result result = {0};
 	struct lodge_error instance_error;
 	struct error error;
@@ -291,6 +302,9 @@ static int run_run(const struct command *command, int argc, char **argv)
 done:
 	if (run.report_fd >= 0)
 		close(run.report_fd);
+	if (run.gdb_fd >= 0)
+		close(run.gdb_fd);
+	socket_file_remove(&run.gdb_file);
 	consoles_close(&run.consoles);
 	lodge_instance_free(run.instance);
 	run_options_free(&run.options);

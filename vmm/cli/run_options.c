@@ -306,6 +306,19 @@ static int set_user(void *target, const char *value, struct error *error)
 	return 0;
 }
 
+static int set_gdb(void *target, const char *value, struct error *error)
+{
+	return gdb_option_parse(value, &((struct run_options *)target)->gdb, error);
+}
+
+static int set_gdb_wait(void *target, const char *value, struct error *error)
+{
+	(void)value;
+	(void)error;
+	((struct run_options *)target)->gdb_wait = true;
+	return 0;
+}
+
 static int set_verbose(void *target, const char *value, struct error *error)
 {
 	(void)value;
@@ -373,6 +386,9 @@ const struct option_row run_option_rows[] = {
 		"a name of /etc/passwd, UID or UID:GID",
 		set_user},
 	{"trace", 0, "pio|mmio|irq|virtio|exit|all[,...]", "a line an event on stderr", set_trace},
+	{"gdb", 0, "unix:PATH|tcp:127.0.0.1:PORT", "let a debugger in there: `target remote PATH` in gdb",
+		set_gdb},
+	{"gdb-wait", 0, NULL, "do not begin before that debugger says `continue`", set_gdb_wait},
 	{"kvm-device", 0, "FILE", "KVM's device; default /dev/kvm", set_kvm_device},
 	{"verbose", 'v', NULL, "say on stderr what kind of kernel ran, and how it ended", set_verbose},
 	{0},
@@ -416,6 +432,8 @@ int run_options_parse(struct run_options *options, int argc, char **argv, struct
 				? "--user: only root can become another user"
 				: "--user: it is the sandbox that makes lodge another user; leave --no-sandbox out");
 	}
+	if (options->gdb_wait && !options->gdb.path && !options->gdb.port)
+		return error_set(error, ERROR_USAGE, -EINVAL, "--gdb-wait: there is no --gdb to wait at");
 	if (operand < argc)
 		options->config.kernel = argv[operand];
 	else if (!options->disk_count)

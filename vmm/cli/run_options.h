@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include "cli/consoles.h"
+#include "cli/gdb_socket.h"
 #include "cli/options.h"
 #include "lodge_control.h"
 
@@ -28,6 +29,8 @@ struct run_options {
 	const char *report; /* NULL: none */
 	const char *name;   /* NULL: none, or with `detach` one is made up */
 	bool detach;
+	struct gdb_option gdb;
+	bool gdb_wait;
 	struct lodge_limits limits;
 	bool has_limits; /* one of them is set: the guest has an instance */
 	bool verbose;

@@ -69,6 +69,35 @@ int kvm_vcpu_set_regs(struct kvm_vcpu *vcpu, const struct kvm_regs *regs, const 
 	return err ? err : vcpu_ioctl(vcpu, KVM_SET_REGS, regs);
 }
 
+int kvm_vcpu_get_fpu(struct kvm_vcpu *vcpu, struct kvm_fpu *ret_fpu)
+{
+	return vcpu_ioctl(vcpu, KVM_GET_FPU, ret_fpu);
+}
+
+int kvm_vcpu_set_fpu(struct kvm_vcpu *vcpu, const struct kvm_fpu *fpu)
+{
+	return vcpu_ioctl(vcpu, KVM_SET_FPU, fpu);
+}
+
+int kvm_vcpu_set_debug(struct kvm_vcpu *vcpu, const struct kvm_guest_debug *debug)
+{
+	return vcpu_ioctl(vcpu, KVM_SET_GUEST_DEBUG, debug);
+}
+
+int kvm_vcpu_get_msr(struct kvm_vcpu *vcpu, uint32_t index, uint64_t *ret_value)
+{
+	union {
+		struct kvm_msrs header;
+		uint8_t bytes[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
+	} list = {.header.nmsrs = 1};
+
+	list.header.entries[0] = (struct kvm_msr_entry){.index = index};
+	if (ioctl(vcpu->fd, KVM_GET_MSRS, &list) != 1)
+		return -ENOENT;
+	*ret_value = list.header.entries[0].data;
+	return 0;
+}
+
 int kvm_vcpu_set_msrs(struct kvm_vcpu *vcpu, const struct kvm_msr_entry *msrs, unsigned count)
 {
 	union {
@@ -169,5 +198,16 @@ int kvm_vcpu_run(struct kvm_vcpu *vcpu)
 	err = -errno;
 	if (err == -EINTR)
 		take_kicks(vcpu);
+	return err;
+}
+
+int kvm_vcpu_finish_exit(struct kvm_vcpu *vcpu)
+{
+	int err;
+
+	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	err = kvm_vcpu_run(vcpu);
+	/* A kick that is taken back by this had its cause set before: who calls looks at that next. */
+	__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 	return err;
 }

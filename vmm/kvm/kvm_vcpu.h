@@ -8,6 +8,8 @@
 #include <stdint.h>
 
 struct kvm_cpuid2;
+struct kvm_fpu;
+struct kvm_guest_debug;
 struct kvm_msr_entry;
 struct kvm_regs;
 struct kvm_run;
@@ -30,6 +32,10 @@ void kvm_vcpu_fini(struct kvm_vcpu *vcpu); /* half-built and zeroed ones too */
 int kvm_vcpu_set_cpuid(struct kvm_vcpu *vcpu, const struct kvm_cpuid2 *cpuid);
 int kvm_vcpu_get_regs(struct kvm_vcpu *vcpu, struct kvm_regs *ret_regs, struct kvm_sregs *ret_sregs);
 int kvm_vcpu_set_regs(struct kvm_vcpu *vcpu, const struct kvm_regs *regs, const struct kvm_sregs *sregs);
+int kvm_vcpu_get_fpu(struct kvm_vcpu *vcpu, struct kvm_fpu *ret_fpu);
+int kvm_vcpu_set_fpu(struct kvm_vcpu *vcpu, const struct kvm_fpu *fpu);
+int kvm_vcpu_get_msr(struct kvm_vcpu *vcpu, uint32_t index, uint64_t *ret_value);
+int kvm_vcpu_set_debug(struct kvm_vcpu *vcpu, const struct kvm_guest_debug *debug);
 
 /* Sets MSRs up to the first that KVM does not know; what it does not know, guests do without. */
 int kvm_vcpu_set_msrs(struct kvm_vcpu *vcpu, const struct kvm_msr_entry *msrs, unsigned count);
@@ -66,3 +72,9 @@ void kvm_vcpu_kick(struct kvm_vcpu *vcpu, pthread_t thread);
  * (which this call has taken back; what the kick was for is seen by loads that follow), -EAGAIN for a vCPU that was not started yet, others for a broken KVM.
  */
 int kvm_vcpu_run(struct kvm_vcpu *vcpu);
+
+/*
+ * Has KVM finish the access to a device for which it left, and the guest run no further: before that its registers are
+ * as it were in the middle of the instruction. Returns as kvm_vcpu_run() does: -EINTR when that was all, 0 for another exit.
+ */
+int kvm_vcpu_finish_exit(struct kvm_vcpu *vcpu);

@@ -77,7 +77,7 @@ static void gate_closed(void *ctx, uint32_t events)
 	(void)events;
 	doorbell_clear(&vm->io.gate_bell);
 	drain(vm);
-	pause_pass(vm);
+	pause_pass(vm, &vm->io.thread);
 }
 
 static int init_slot(struct lodge_vm *vm, unsigned index)

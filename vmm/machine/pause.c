@@ -34,16 +34,16 @@ void pause_end_thread(struct lodge_vm *vm, struct gate_thread *thread)
 	pthread_mutex_unlock(&gate->lock);
 }
 
-bool pause_pass(struct lodge_vm *vm)
+bool pause_pass(struct lodge_vm *vm, struct gate_thread *thread)
 {
 	struct gate *gate = &vm->gate;
 
-	if (!atomic_load_explicit(&gate->closed, memory_order_acquire))
+	if (!pause_wanted(vm, thread))
 		return false;
 	pthread_mutex_lock(&gate->lock);
 	gate->waiting++;
 	pthread_cond_broadcast(&gate->moved);
-	while (atomic_load(&gate->closed) && gate->state == GATE_RUNS)
+	while (pause_wanted(vm, thread) && gate->state == GATE_RUNS)
 		pthread_cond_wait(&gate->moved, &gate->lock);
 	gate->waiting--;
 	pthread_mutex_unlock(&gate->lock);
@@ -73,11 +73,11 @@ void pause_set_state(struct lodge_vm *vm, enum gate_state state)
 }
 
 /* Called with the lock held, as is the next one. */
-static void close_gate(struct lodge_vm *vm)
+static void close_gate(struct lodge_vm *vm, enum gate_holder holder)
 {
 	unsigned i;
 
-	atomic_store(&vm->gate.closed, true);
+	atomic_fetch_or(&vm->gate.closed, holder);
 	if (vm->gate.state != GATE_RUNS)
 		return;
 	for (i = 0; i < vm->vcpu_count; i++) {
@@ -89,26 +89,32 @@ static void close_gate(struct lodge_vm *vm)
 }
 
 /* kvmclock stands still with the guest. A KVM that cannot do that has it run on, and nothing more is lost. */
-static void open_gate(struct lodge_vm *vm)
+static void open_gate(struct lodge_vm *vm, enum gate_holder holder)
 {
 	struct gate *gate = &vm->gate;
 
+	if (atomic_fetch_and(&gate->closed, ~(unsigned)holder) != holder)
+		return; /* somebody else keeps it closed, or nobody did */
 	if (gate->has_clock)
 		kvm_vm_set_clock(&vm->kvm, gate->clock_ns);
 	gate->has_clock = false;
-	atomic_store(&gate->closed, false);
 	count_pause(gate);
 	pthread_cond_broadcast(&gate->moved);
 }
 
-int lodge_vm_pause(struct lodge_vm *vm)
+void pause_request(struct lodge_vm *vm, enum gate_holder holder)
+{
+	pthread_mutex_lock(&vm->gate.lock);
+	close_gate(vm, holder);
+	pthread_mutex_unlock(&vm->gate.lock);
+}
+
+int pause_wait(struct lodge_vm *vm)
 {
 	struct gate *gate = &vm->gate;
 	int err;
 
 	pthread_mutex_lock(&gate->lock);
-	if (gate->state != GATE_IDLE)
-		close_gate(vm);
 	/* Another thread may resume the VM, or the run may end, before the last one is here. */
 	while (atomic_load(&gate->closed) && gate->state != GATE_IDLE &&
 		(gate->state == GATE_STOPS || gate->waiting < gate->threads))
@@ -124,6 +130,33 @@ int lodge_vm_pause(struct lodge_vm *vm)
 	return err;
 }
 
+bool pause_is_still(struct lodge_vm *vm, enum gate_holder holder)
+{
+	struct gate *gate = &vm->gate;
+	bool still;
+
+	pthread_mutex_lock(&gate->lock);
+	still = atomic_load(&gate->closed) & holder && gate->waiting == gate->threads;
+	pthread_mutex_unlock(&gate->lock);
+	return still;
+}
+
+void pause_release(struct lodge_vm *vm, enum gate_holder holder)
+{
+	pthread_mutex_lock(&vm->gate.lock);
+	open_gate(vm, holder);
+	pthread_mutex_unlock(&vm->gate.lock);
+}
+
+int lodge_vm_pause(struct lodge_vm *vm)
+{
+	pthread_mutex_lock(&vm->gate.lock);
+	if (vm->gate.state != GATE_IDLE)
+		close_gate(vm, HOLD_PAUSE);
+	pthread_mutex_unlock(&vm->gate.lock);
+	return pause_wait(vm);
+}
+
 int lodge_vm_resume(struct lodge_vm *vm)
 {
 	struct gate *gate = &vm->gate;
@@ -131,8 +164,8 @@ int lodge_vm_resume(struct lodge_vm *vm)
 
 	pthread_mutex_lock(&gate->lock);
 	err = gate->state == GATE_IDLE ? -ESRCH : 0;
-	if (!err && atomic_load(&gate->closed))
-		open_gate(vm);
+	if (!err)
+		open_gate(vm, HOLD_PAUSE);
 	pthread_mutex_unlock(&gate->lock);
 	return err;
 }

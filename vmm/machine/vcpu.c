@@ -119,6 +119,8 @@ static void exit_internal_error(struct vcpu *vcpu)
 {
 	char what[128];
 
+	if (debug_met_int3(vcpu))
+		return;
 	snprintf(what, sizeof(what), "KVM met %s (suberror %u)",
 		kvm_internal_error_name(vcpu->kvm.run->internal.suberror), vcpu->kvm.run->internal.suberror);
 	end_with_registers(vcpu, LODGE_KVM_INTERNAL_ERROR, what);
@@ -156,6 +158,11 @@ static void exit_ioapic_eoi(struct vcpu *vcpu)
 	ioapic82093_eoi(&vcpu->vm->board.ioapic, vcpu->kvm.run->eoi.vector);
 }
 
+static void exit_debug(struct vcpu *vcpu)
+{
+	debug_trapped(vcpu);
+}
+
 static void exit_again(struct vcpu *vcpu)
 {
 	(void)vcpu;
@@ -178,6 +185,7 @@ static void (*const exit_handlers[KVM_EXIT_REASONS])(struct vcpu *vcpu) = {
 	[KVM_EXIT_FAIL_ENTRY] = exit_fail_entry,
 	[KVM_EXIT_SYSTEM_EVENT] = exit_system_event,
 	[KVM_EXIT_IOAPIC_EOI] = exit_ioapic_eoi,
+	[KVM_EXIT_DEBUG] = exit_debug,
 	[KVM_EXIT_INTR] = exit_again,
 	[KVM_EXIT_IRQ_WINDOW_OPEN] = exit_again,
 };
@@ -196,11 +204,32 @@ static void handle_exit(struct vcpu *vcpu)
 	counter_add(&vcpu->exit_cycles, clock_cycles() - start);
 }
 
+/* Who looks at a guest that stands still finds no access half done; a step ends behind it. */
+static void finish_exit(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->kvm.run;
+	int err;
+
+	if (run->exit_reason != KVM_EXIT_IO && run->exit_reason != KVM_EXIT_MMIO)
+		return;
+	err = kvm_vcpu_finish_exit(&vcpu->kvm);
+	if (!err) {
+		handle_exit(vcpu);
+		return;
+	}
+	run->exit_reason = KVM_EXIT_INTR;
+	/* KVM's emulator has no step end here, kvm_amd has (the exit above). */
+	if (vcpu->step)
+		debug_stepped(vcpu);
+}
+
 /* Whether the guest runs on. */
 static bool pass_gate(struct vcpu *vcpu)
 {
+	if (vcpu->step || pause_wanted(vcpu->vm, &vcpu->thread))
+		finish_exit(vcpu);
 	/* Its watchdogs shall not take the pause for a hang of theirs. */
-	if (pause_pass(vcpu->vm))
+	if (pause_pass(vcpu->vm, &vcpu->thread))
 		kvm_vcpu_tell_paused(&vcpu->kvm);
 	/* vm_end() sets the flag before anybody kicks, and a kick is never lost: the guest runs no further. */
 	return !atomic_load_explicit(&vcpu->vm->ending_now, memory_order_acquire);

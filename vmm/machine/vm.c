@@ -341,6 +341,7 @@ static int tell_opened(struct lodge_vm *vm, struct error *error)
 	vm->smaps = fopen("/proc/self/smaps", "re");
 	if (vm->config.hugepages)
 		huge_pages_open(&vm->huge_pages);
+	vm->debug.no_watchpoints = !access("/sys/module/kvm_pvm", F_OK);
 	if (vm->config.opened)
 		vm->config.opened(vm->config.guard_ctx);
 	return 0;
@@ -438,6 +439,8 @@ int machine_rebuild(struct lodge_vm *vm, struct error *error)
 	vm->restarts++;
 	machine_fini(vm);
 	err = set_up(vm, machine_steps, ARRAY_SIZE(machine_steps), error);
+	if (!err)
+		debug_rebuilt(vm);
 	/* The chip is a new one, and has room for what the old one had none for. */
 	if (!err)
 		console.want_input(console.ctx);
@@ -489,6 +492,8 @@ void lodge_vm_free(struct lodge_vm *vm)
 		return;
 	machine_fini(vm);
 	events_fini(vm);
+	if (vm->debug.event_fd > 0)
+		close(vm->debug.event_fd);
 	kvm_system_fini(&vm->system);
 	free(vm->cpuid);
 	boot_close(vm);

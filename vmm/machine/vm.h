@@ -14,6 +14,7 @@
  *   io_thread.c  the thread of the virtqueues
  *   front_panel.c reset, NMI, power button
  *   pause.c      the gate where its threads wait while it is paused
+ *   debug.c      what a debugger does with it
  *   stats.c      what the guest has used so far
  *   result.c     what the guest did, for the caller
  */
@@ -36,6 +37,7 @@
 #include "loader/loader.h"
 #include "lodge.h"
 #include "machine/board.h"
+#include "machine/debug.h"
 #include "memory/guest_memory.h"
 #include "memory/huge_pages.h"
 #include "util/counter.h"
@@ -49,8 +51,9 @@ struct kvm_cpuid2;
 struct gate_thread {
 	pthread_t id;
 	bool started;
-	bool alive;      /* its clock can be read */
-	uint64_t cpu_ns; /* CPU time that it took, once it has ended */
+	bool alive;       /* its clock can be read */
+	uint64_t cpu_ns;  /* CPU time that it took, once it has ended */
+	atomic_bool held; /* it waits at the open gate too; changes while it waits */
 };
 
 struct vcpu {
@@ -58,6 +61,7 @@ struct vcpu {
 	struct lodge_vm *vm;
 	unsigned id;
 	struct gate_thread thread;
+	bool step; /* one instruction, for the debugger; changes while its thread waits */
 	/* Counted by the vCPU's own thread, read by any. */
 	counter_t exits[KVM_EXIT_REASONS];
 	counter_t exit_cycles;             /* of clock_cycles(), in the handlers */
@@ -107,6 +111,9 @@ enum gate_state {
 	GATE_STOPS, /* its threads end: nobody waits at the gate any more */
 };
 
+/* Who keeps the gate closed: it opens when nobody does. */
+enum gate_holder { HOLD_PAUSE = 1, HOLD_DEBUGGER = 2 };
+
 /* Where the machine's threads wait while the VM is paused. */
 struct gate {
 	pthread_mutex_t lock;  /* guards the rest, and each gate_thread; no other is taken below it */
@@ -118,7 +125,18 @@ struct gate {
 	uint64_t clock_ns;
 	uint64_t paused_at; /* when the last of them had come, ns; 0: the VM is not paused */
 	uint64_t paused_ns; /* how long it was paused before that */
-	atomic_bool closed; /* written under the lock, looked at without it at each passage */
+	atomic_uint closed; /* gate_holders; written under the lock, looked at without it at each passage */
+};
+
+/* The debugger's, with its breakpoints: they change while all vCPUs wait at the gate. */
+struct debug {
+	int event_fd;        /* rung by a vCPU that stops; 0: there is no debugger */
+	atomic_bool stopped; /* by the vCPU whose `stop` it is, the first one */
+	struct debug_stop stop;
+	struct debug_point hardware[DEBUG_HARDWARE_MAX];
+	struct debug_point software[DEBUG_SOFTWARE_MAX];
+	unsigned step_control; /* for KVM */
+	bool no_watchpoints; /* kvm_pvm's emulator looks at debug registers where an instruction begins, and nowhere else */
 };
 
 #define SETUP_PHASES_MAX 13
@@ -170,6 +188,7 @@ struct lodge_vm {
 	struct ending ending;
 	bool ended;
 	struct gate gate;
+	struct debug debug;
 	atomic_bool ending_now; /* the vCPU threads shall leave */
 	bool ran;
 	struct lodge_stats past; /* the counters of machines that are gone, but for the disks' */
@@ -245,13 +264,28 @@ void lines_fini(struct lodge_vm *vm);
 void *vcpu_main(void *vcpu);
 
 /*
- * pause.c: starts a thread of the machine (0 or -errno); that thread says that it ends; it waits while the VM is
- * paused, and is told whether it has; and what becomes of the machine.
+ * pause.c: starts a thread of the machine (0 or -errno); that thread says that it ends; whether it has to wait, which it
+ * does, and is told whether it has; and what becomes of the machine.
  */
 int pause_start_thread(struct lodge_vm *vm, struct gate_thread *thread, void *(*body)(void *), void *ctx);
 void pause_end_thread(struct lodge_vm *vm, struct gate_thread *thread);
-bool pause_pass(struct lodge_vm *vm);
+static inline bool pause_wanted(const struct lodge_vm *vm, const struct gate_thread *thread)
+{
+	return atomic_load_explicit(&vm->gate.closed, memory_order_acquire) ||
+	       atomic_load_explicit(&thread->held, memory_order_relaxed);
+}
+
+bool pause_pass(struct lodge_vm *vm, struct gate_thread *thread);
 void pause_set_state(struct lodge_vm *vm, enum gate_state state);
+
+/*
+ * Closes the gate, in any state; waits until everybody is there, or somebody opens it: 0, or -ESRCH when the VM does not
+ * run; whether all stand still because of this holder; opens it.
+ */
+void pause_request(struct lodge_vm *vm, enum gate_holder holder);
+int pause_wait(struct lodge_vm *vm);
+bool pause_is_still(struct lodge_vm *vm, enum gate_holder holder);
+void pause_release(struct lodge_vm *vm, enum gate_holder holder);
 
 /* io_thread.c: only where there are disks is there anything to init; the others do nothing where there is none. */
 int io_thread_init(struct lodge_vm *vm);

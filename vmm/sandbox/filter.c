@@ -29,6 +29,7 @@ enum {
 	SOCKET = SANDBOX_NEEDS_SOCKET,
 	CLIENTS = SANDBOX_NEEDS_CLIENTS,
 	TESTDEV = SANDBOX_NEEDS_TESTDEV,
+	DEBUGGER = SANDBOX_NEEDS_DEBUGGER,
 };
 
 /* A call that these threads may make, where the configuration has all the needs: with any arguments, if mask is 0. */
@@ -125,6 +126,19 @@ static const struct rule rules[] = {
 	IOCTL(TIOCSWINSZ, CONTROL, CLIENTS),
 	ANY(recvfrom, CONTROL, SOCKET),
 	ANY(sendto, CONTROL, SOCKET),
+
+	/* A debugger, who is served by a thread of the control kind. */
+	IOCTL(KVM_SET_GUEST_DEBUG, VCPU | CONTROL, DEBUGGER),
+	IOCTL(KVM_SET_REGS, VCPU | CONTROL, DEBUGGER),
+	IOCTL(KVM_SET_SREGS, VCPU | CONTROL, DEBUGGER),
+	IOCTL(KVM_GET_REGS, CONTROL, DEBUGGER),
+	IOCTL(KVM_GET_SREGS, CONTROL, DEBUGGER),
+	IOCTL(KVM_GET_FPU, CONTROL, DEBUGGER),
+	IOCTL(KVM_SET_FPU, CONTROL, DEBUGGER),
+	IOCTL(KVM_GET_MSRS, CONTROL, DEBUGGER),
+	IOCTL(KVM_TRANSLATE, CONTROL, DEBUGGER),
+	ANY(getsockname, CONTROL, DEBUGGER),
+	ANY(setsockopt, CONTROL, DEBUGGER),
 
 	/* The main thread: reads the kernel, builds a machine, and another one at a reset; prints, reports, leaves. */
 	ANY(pread64, MAIN, 0),

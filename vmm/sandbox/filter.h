@@ -23,9 +23,10 @@ const char *sandbox_thread_name(unsigned thread);
 /* What a configuration needs besides the common calls: it has the thing of that name. */
 enum {
 	SANDBOX_NEEDS_DISK = 1 << 0,
-	SANDBOX_NEEDS_SOCKET = 1 << 1,  /* an open one: it is read and written */
-	SANDBOX_NEEDS_CLIENTS = 1 << 3, /* a socket that listens: clients are accepted */
-	SANDBOX_NEEDS_TESTDEV = 1 << 2, /* pc-testdev, which remaps a page of the guest's */
+	SANDBOX_NEEDS_SOCKET = 1 << 1,   /* an open one: it is read and written */
+	SANDBOX_NEEDS_TESTDEV = 1 << 2,  /* pc-testdev, which remaps a page of the guest's */
+	SANDBOX_NEEDS_CLIENTS = 1 << 3,  /* a socket that listens: clients are accepted */
+	SANDBOX_NEEDS_DEBUGGER = 1 << 4, /* a debugger is let in: it has the guest's registers */
 };
 
 #define SANDBOX_FOLDERS_MAX 16
