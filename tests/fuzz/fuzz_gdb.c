@@ -52,23 +52,17 @@ static int part(unsigned cpu, uint64_t linear, size_t len)
 	return linear >> 47 ? -EFAULT : (int)MIN(len, (size_t)((UINT64_C(1) << 47) - linear));
 }
 
-static int read_memory(struct lodge_vm *vm, unsigned cpu, uint64_t linear, void *to, size_t len)
-{
-	int count = part(cpu, linear, len);
-
-	(void)vm;
-	if (count > 0)
-		memset(to, (uint8_t)linear, (size_t)count);
-	return count;
-}
-
-static int write_memory(struct lodge_vm *vm, unsigned cpu, uint64_t linear, const void *from, size_t len)
+static int access_memory(
+	struct lodge_vm *vm, unsigned cpu, uint64_t linear, void *to, const void *from, size_t len)
 {
 	static uint8_t taken[PACKET_MAX / 2];
 	int count = part(cpu, linear, len);
 
 	(void)vm;
-	memcpy(taken, from, len); /* all of it is there */
+	if (!to)
+		memcpy(taken, from, len); /* all of it is there */
+	else if (count > 0)
+		memset(to, (uint8_t)linear, (size_t)count);
 	return count;
 }
 
@@ -86,8 +80,7 @@ static int remove_point(struct lodge_vm *vm, enum debug_kind kind, uint64_t line
 	return insert(vm, 0, kind, linear, len);
 }
 
-static const struct target_ops ops = {
-	resume, read_cpu, write_cpu, read_memory, write_memory, insert, remove_point};
+static const struct target_ops ops = {resume, read_cpu, write_cpu, access_memory, insert, remove_point};
 
 /* A reply is a packet that we would take ourselves. */
 static void check_reply(const struct session *session)

@@ -61,24 +61,17 @@ static int mock_part(uint64_t linear, size_t len)
 	return (int)MIN(len, (size_t)(MEMORY - linear));
 }
 
-static int mock_read_memory(struct lodge_vm *vm, unsigned cpu, uint64_t linear, void *to, size_t len)
+static int mock_access_memory(
+	struct lodge_vm *vm, unsigned cpu, uint64_t linear, void *to, const void *from, size_t len)
 {
 	int part = mock_part(linear, len);
 
 	(void)vm;
 	guest.cpu = cpu;
-	if (part > 0)
+	ck_assert(!to != !from);
+	if (part > 0 && to)
 		memcpy(to, guest.memory + linear, (size_t)part);
-	return part;
-}
-
-static int mock_write_memory(struct lodge_vm *vm, unsigned cpu, uint64_t linear, const void *from, size_t len)
-{
-	int part = mock_part(linear, len);
-
-	(void)vm;
-	guest.cpu = cpu;
-	if (part > 0)
+	else if (part > 0)
 		memcpy(guest.memory + linear, from, (size_t)part);
 	return part;
 }
@@ -110,8 +103,7 @@ static const struct target_ops mock_ops = {
 	.resume = mock_resume,
 	.read_cpu = mock_read_cpu,
 	.write_cpu = mock_write_cpu,
-	.read_memory = mock_read_memory,
-	.write_memory = mock_write_memory,
+	.access_memory = mock_access_memory,
 	.insert = mock_insert,
 	.remove = mock_remove,
 };

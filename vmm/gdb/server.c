@@ -15,6 +15,7 @@
 #include "event/loop.h"
 #include "gdb/session.h"
 #include "machine/lodge_error.h"
+#include "util/bytes.h"
 #include "util/error.h"
 #include "util/peer.h"
 
@@ -235,7 +236,9 @@ static int start_thread(struct lodge_gdb *gdb)
 
 static int init(struct lodge_gdb *gdb, int fd)
 {
+	struct event_source *const sources[] = {&gdb->listener, &gdb->stopped, &gdb->ended};
 	struct debug_stop ignored;
+	unsigned i;
 	int err = event_loop_init(&gdb->loop);
 
 	gdb->client = (struct event_source){.fd = -1, .ready = client_ready, .ctx = gdb};
@@ -244,14 +247,9 @@ static int init(struct lodge_gdb *gdb, int fd)
 		(struct event_source){.fd = target_event_fd(gdb->vm), .ready = guest_stopped, .ctx = gdb};
 	gdb->ended = (struct event_source){
 		.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = run_ended, .ctx = gdb};
-	if (!err && (gdb->stopped.fd < 0 || gdb->ended.fd < 0))
-		err = gdb->stopped.fd < 0 ? gdb->stopped.fd : -EMFILE;
-	if (!err)
-		err = event_loop_set(&gdb->loop, &gdb->stopped, EPOLLIN);
-	if (!err)
-		err = event_loop_set(&gdb->loop, &gdb->ended, EPOLLIN);
-	if (!err)
-		err = event_loop_set(&gdb->loop, &gdb->listener, EPOLLIN);
+	/* A descriptor that could not be had is refused there. */
+	for (i = 0; !err && i < ARRAY_SIZE(sources); i++)
+		err = event_loop_set(&gdb->loop, sources[i], EPOLLIN);
 	if (!err && gdb->waits)
 		target_halt(gdb->vm, &ignored);
 	return err ? err : start_thread(gdb);

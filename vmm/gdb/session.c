@@ -226,8 +226,8 @@ static enum session_next read_memory(struct session *session, const char *at)
 	if (!take_range(&at, &address, &len))
 		return complain(session);
 	/* Fewer bytes than were wanted are a fair answer. */
-	count = session->ops->read_memory(
-		session->vm, session->cpu, address, bytes, MIN(len, (uint64_t)sizeof(bytes)));
+	count = session->ops->access_memory(
+		session->vm, session->cpu, address, bytes, NULL, MIN(len, (uint64_t)sizeof(bytes)));
 	if (count < 0)
 		return say_whether(session, count);
 	packet_add_hex(&session->reply, bytes, (size_t)count);
@@ -243,7 +243,7 @@ static enum session_next write_memory(struct session *session, const char *at)
 	if (!take_range(&at, &address, &len) || !packet_char(&at, ':') || len > sizeof(bytes) ||
 		!packet_hex(&at, bytes, len))
 		return complain(session);
-	count = session->ops->write_memory(session->vm, session->cpu, address, bytes, len);
+	count = session->ops->access_memory(session->vm, session->cpu, address, NULL, bytes, len);
 	return say_whether(session, count < 0 || (uint64_t)count == len ? count : -EFAULT);
 }
 
@@ -341,27 +341,6 @@ static enum session_next send_description(struct session *session, const char *a
 	return SESSION_REPLY;
 }
 
-static enum session_next end_acks(struct session *session, const char *at)
-{
-	(void)at;
-	session->no_ack = true;
-	return say(session, "OK");
-}
-
-static enum session_next tell_thread(struct session *session, const char *at)
-{
-	(void)at;
-	packet_add(&session->reply, "QC%x", session->cpu + 1);
-	return SESSION_REPLY;
-}
-
-static enum session_next kill_guest(struct session *session, const char *at)
-{
-	(void)at;
-	say(session, "OK");
-	return SESSION_KILL;
-}
-
 static void describe_cpus(struct session *session, struct packet_out *out)
 {
 	char state[64], line[80];
@@ -408,17 +387,14 @@ static enum session_next answer_by_name(struct session *session, const char *pac
 		const char *text; /* or this */
 	} rows[] = {
 		{"qSupported:", introduce, NULL},
-		{"QStartNoAckMode", end_acks, NULL},
 		{"qXfer:features:read:target.xml:", send_description, NULL},
 		{"qRcmd,", run_command, NULL},
 		{"qfThreadInfo", list_threads, NULL},
 		{"qsThreadInfo", NULL, "l"},
 		{"qThreadExtraInfo,", describe_thread, NULL},
-		{"qC", tell_thread, NULL},
 		{"qAttached", NULL, "1"}, /* the guest outlives a debugger that quits */
 		{"vCont?", NULL, "vCont;c;C;s;S"},
 		{"vCont;", go_on, NULL},
-		{"vKill;", kill_guest, NULL},
 	};
 	unsigned i;
 
@@ -428,6 +404,15 @@ static enum session_next answer_by_name(struct session *session, const char *pac
 		if (strncmp(packet, rows[i].name, len) || (packet[len] && !strchr(":,;", packet[len - 1])))
 			continue;
 		return rows[i].answer ? rows[i].answer(session, packet + len) : say(session, rows[i].text);
+	}
+	if (!strcmp(packet, "qC")) {
+		packet_add(&session->reply, "QC%x", session->cpu + 1);
+	} else if (!strcmp(packet, "QStartNoAckMode")) {
+		session->no_ack = true;
+		say(session, "OK");
+	} else if (!strncmp(packet, "vKill;", 6)) {
+		say(session, "OK");
+		return SESSION_KILL;
 	}
 	return SESSION_REPLY;
 }

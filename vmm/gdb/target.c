@@ -89,12 +89,13 @@ static int resume(struct lodge_vm *vm, const enum debug_go *how)
 	return leave(vm, err);
 }
 
-/* Takes an int3 out, unless the guest has put something else there. */
+/* An int3 is there no more if the guest has put something else in its place. */
 static void take_out(struct lodge_vm *vm, struct debug_point *point)
 {
 	uint8_t byte;
 
-	if (!guest_memory_read(&vm->mem, point->gpa, &byte, 1) && byte == DEBUG_INT3)
+	if (point->used && point >= &vm->debug.points[DEBUG_HARDWARE_MAX] &&
+		!guest_memory_read(&vm->mem, point->gpa, &byte, 1) && byte == DEBUG_INT3)
 		guest_memory_write(&vm->mem, point->gpa, &point->byte, 1);
 	point->used = false;
 }
@@ -108,12 +109,8 @@ void target_release(struct lodge_vm *vm)
 	target_halt(vm, &ignored);
 	if (enter(vm, 0))
 		return;
-	for (i = 0; i < DEBUG_SOFTWARE_MAX; i++) {
-		if (vm->debug.software[i].used)
-			take_out(vm, &vm->debug.software[i]);
-	}
-	for (i = 0; i < DEBUG_HARDWARE_MAX; i++)
-		vm->debug.hardware[i].used = false;
+	for (i = 0; i < DEBUG_POINTS_MAX; i++)
+		take_out(vm, &vm->debug.points[i]);
 	for (i = 0; i < LODGE_CPUS_MAX; i++)
 		how[i] = DEBUG_CONTINUE;
 	leave(vm, 0);
@@ -181,25 +178,14 @@ static int access_memory(
 	return leave(vm, done || !len ? (int)done : -EFAULT);
 }
 
-static int read_memory(struct lodge_vm *vm, unsigned cpu, uint64_t linear, void *to, size_t len)
-{
-	return access_memory(vm, cpu, linear, to, NULL, len);
-}
-
-static int write_memory(struct lodge_vm *vm, unsigned cpu, uint64_t linear, const void *from, size_t len)
-{
-	return access_memory(vm, cpu, linear, NULL, from, len);
-}
-
 /* Breakpoints. */
 
-static struct debug_point *find(
-	struct debug_point *points, unsigned count, enum debug_kind kind, uint64_t linear, unsigned len)
+static struct debug_point *find(struct debug *debug, enum debug_kind kind, uint64_t linear, unsigned len)
 {
 	unsigned i;
 
-	for (i = 0; i < count; i++) {
-		struct debug_point *point = &points[i];
+	for (i = 0; i < DEBUG_POINTS_MAX; i++) {
+		struct debug_point *point = &debug->points[i];
 
 		if (point->used && point->kind == kind && point->address == linear && point->len == len)
 			return point;
@@ -207,20 +193,19 @@ static struct debug_point *find(
 	return NULL;
 }
 
-static struct debug_point *find_free(struct debug_point *points, unsigned count)
+/* A place for one, of those from `first` on and before `end`. */
+static struct debug_point *find_free(struct debug *debug, unsigned first, unsigned end)
 {
-	unsigned i;
-
-	for (i = 0; i < count; i++) {
-		if (!points[i].used)
-			return &points[i];
+	for (; first < end; first++) {
+		if (!debug->points[first].used)
+			return &debug->points[first];
 	}
 	return NULL;
 }
 
 static int insert_hardware(struct debug *debug, const struct debug_point *from)
 {
-	struct debug_point *point = find_free(debug->hardware, DEBUG_HARDWARE_MAX);
+	struct debug_point *point = find_free(debug, 0, DEBUG_HARDWARE_MAX);
 
 	if (from->kind > DEBUG_HARDWARE && !debug_regs_can_watch(from->address, from->len))
 		return -EINVAL;
@@ -234,7 +219,7 @@ static int insert_hardware(struct debug *debug, const struct debug_point *from)
 
 static int insert_software(struct lodge_vm *vm, unsigned cpu, const struct debug_point *from)
 {
-	struct debug_point *point = find_free(vm->debug.software, DEBUG_SOFTWARE_MAX), to = *from;
+	struct debug_point *point = find_free(&vm->debug, DEBUG_HARDWARE_MAX, DEBUG_POINTS_MAX), to = *from;
 	size_t len = 1;
 	int err;
 
@@ -265,8 +250,7 @@ static int insert(struct lodge_vm *vm, unsigned cpu, enum debug_kind kind, uint6
 
 	if (err)
 		return err;
-	if (find(debug->hardware, DEBUG_HARDWARE_MAX, kind, linear, len) ||
-		find(debug->software, DEBUG_SOFTWARE_MAX, kind, linear, len))
+	if (find(debug, kind, linear, len))
 		return leave(vm, 0);
 	err = -ENOSPC;
 	if (kind != DEBUG_SOFTWARE || is_in_real_mode(vm, cpu))
@@ -278,18 +262,14 @@ static int insert(struct lodge_vm *vm, unsigned cpu, enum debug_kind kind, uint6
 
 static int remove_point(struct lodge_vm *vm, enum debug_kind kind, uint64_t linear, unsigned len)
 {
-	struct debug *debug = &vm->debug;
 	struct debug_point *point;
 	int err = enter(vm, 0);
 
 	if (err)
 		return err;
-	point = find(debug->software, DEBUG_SOFTWARE_MAX, kind, linear, len);
+	point = find(&vm->debug, kind, linear, len);
 	if (point)
 		take_out(vm, point);
-	point = find(debug->hardware, DEBUG_HARDWARE_MAX, kind, linear, len);
-	if (point)
-		point->used = false;
 	return leave(vm, 0);
 }
 
@@ -297,8 +277,7 @@ const struct target_ops target_ops = {
 	.resume = resume,
 	.read_cpu = read_cpu,
 	.write_cpu = write_cpu,
-	.read_memory = read_memory,
-	.write_memory = write_memory,
+	.access_memory = access_memory,
 	.insert = insert,
 	.remove = remove_point,
 };

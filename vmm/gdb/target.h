@@ -29,8 +29,8 @@ void target_halt(struct lodge_vm *vm, struct debug_stop *ret_stop);
 bool target_take_stop(struct lodge_vm *vm, struct debug_stop *ret_stop);
 
 /*
- * The rest, as a session uses it. How much of memory there is, is what the reads and writes return: bytes, as this vCPU
- * sees memory, whatever the page tables forbid; -EFAULT: none.
+ * The rest, as a session uses it. access_memory reads, with `to`, or writes, with `from`, what this vCPU sees there,
+ * whatever the page tables forbid: how many bytes, as far as there is memory; -EFAULT: none.
  *
  * insert and remove are for all vCPUs; what is set already is fine. -ENOSPC: no debug register, or no place for an
  * int3, is left; -EINVAL: a debug register cannot watch that; -EFAULT: no memory; -ENOTSUP: not by this host's KVM.
@@ -41,8 +41,8 @@ struct target_ops {
 	int (*resume)(struct lodge_vm *vm, const enum debug_go *how);
 	int (*read_cpu)(struct lodge_vm *vm, unsigned cpu, struct target_cpu *ret_cpu);
 	int (*write_cpu)(struct lodge_vm *vm, unsigned cpu, const struct target_cpu *from);
-	int (*read_memory)(struct lodge_vm *vm, unsigned cpu, uint64_t linear, void *to, size_t len);
-	int (*write_memory)(struct lodge_vm *vm, unsigned cpu, uint64_t linear, const void *from, size_t len);
+	int (*access_memory)(
+		struct lodge_vm *vm, unsigned cpu, uint64_t linear, void *to, const void *from, size_t len);
 	int (*insert)(struct lodge_vm *vm, unsigned cpu, enum debug_kind kind, uint64_t linear, unsigned len);
 	int (*remove)(struct lodge_vm *vm, enum debug_kind kind, uint64_t linear, unsigned len);
 };

@@ -38,14 +38,12 @@ int debug_arm(struct vcpu *vcpu, unsigned control)
 	struct kvm_guest_debug to = {.control = control | (vcpu->step ? debug->step_control : 0)};
 	unsigned i;
 
-	for (i = 0; i < DEBUG_SOFTWARE_MAX; i++) {
-		if (debug->software[i].used)
-			to.control |= KVM_GUESTDBG_USE_SW_BP;
-	}
-	for (i = 0; i < DEBUG_HARDWARE_MAX; i++) {
-		const struct debug_point *point = &debug->hardware[i];
+	for (i = 0; i < DEBUG_POINTS_MAX; i++) {
+		const struct debug_point *point = &debug->points[i];
 
-		if (!point->used)
+		if (point->used && i >= DEBUG_HARDWARE_MAX)
+			to.control |= KVM_GUESTDBG_USE_SW_BP;
+		if (!point->used || i >= DEBUG_HARDWARE_MAX)
 			continue;
 		to.control |= KVM_GUESTDBG_USE_HW_BP;
 		to.arch.debugreg[i] = point->address;
@@ -60,9 +58,9 @@ static const struct debug_point *find_int3(const struct debug *debug, uint64_t l
 {
 	unsigned i;
 
-	for (i = 0; i < DEBUG_SOFTWARE_MAX; i++) {
-		if (debug->software[i].used && debug->software[i].address == linear)
-			return &debug->software[i];
+	for (i = DEBUG_HARDWARE_MAX; i < DEBUG_POINTS_MAX; i++) {
+		if (debug->points[i].used && debug->points[i].address == linear)
+			return &debug->points[i];
 	}
 	return NULL;
 }
@@ -72,8 +70,8 @@ static const struct debug_point *find_hit(const struct debug *debug, uint64_t dr
 	unsigned i;
 
 	for (i = 0; i < DEBUG_HARDWARE_MAX; i++) {
-		if (debug->hardware[i].used && dr6 >> i & 1)
-			return &debug->hardware[i];
+		if (debug->points[i].used && dr6 >> i & 1)
+			return &debug->points[i];
 	}
 	return NULL;
 }
@@ -131,9 +129,9 @@ void debug_rebuilt(struct lodge_vm *vm)
 
 	if (!vm->debug.event_fd)
 		return;
-	for (i = 0; i < DEBUG_SOFTWARE_MAX; i++) {
-		if (vm->debug.software[i].used)
-			debug_put_in(vm, &vm->debug.software[i]);
+	for (i = DEBUG_HARDWARE_MAX; i < DEBUG_POINTS_MAX; i++) {
+		if (vm->debug.points[i].used)
+			debug_put_in(vm, &vm->debug.points[i]);
 	}
 	for (i = 0; i < vm->vcpu_count; i++)
 		debug_arm(&vm->vcpus[i], 0);

@@ -9,8 +9,8 @@
 struct lodge_vm;
 struct vcpu;
 
-#define DEBUG_HARDWARE_MAX 4 /* debug registers */
-#define DEBUG_SOFTWARE_MAX 64
+#define DEBUG_HARDWARE_MAX 4 /* debug registers: the first of the points */
+#define DEBUG_POINTS_MAX   (DEBUG_HARDWARE_MAX + 64)
 #define DEBUG_INT3         0xcc
 
 /* What is watched; the numbers are those of the remote protocol's Z packets. */

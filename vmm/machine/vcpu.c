@@ -226,11 +226,12 @@ static void finish_exit(struct vcpu *vcpu)
 /* Whether the guest runs on. */
 static bool pass_gate(struct vcpu *vcpu)
 {
-	if (vcpu->step || pause_wanted(vcpu->vm, &vcpu->thread))
+	if (vcpu->step || pause_wanted(vcpu->vm, &vcpu->thread)) {
 		finish_exit(vcpu);
-	/* Its watchdogs shall not take the pause for a hang of theirs. */
-	if (pause_pass(vcpu->vm, &vcpu->thread))
-		kvm_vcpu_tell_paused(&vcpu->kvm);
+		/* Its watchdogs shall not take the pause for a hang of theirs. */
+		if (pause_pass(vcpu->vm, &vcpu->thread))
+			kvm_vcpu_tell_paused(&vcpu->kvm);
+	}
 	/* vm_end() sets the flag before anybody kicks, and a kick is never lost: the guest runs no further. */
 	return !atomic_load_explicit(&vcpu->vm->ending_now, memory_order_acquire);
 }

@@ -133,8 +133,7 @@ struct debug {
 	int event_fd;        /* rung by a vCPU that stops; 0: there is no debugger */
 	atomic_bool stopped; /* by the vCPU whose `stop` it is, the first one */
 	struct debug_stop stop;
-	struct debug_point hardware[DEBUG_HARDWARE_MAX];
-	struct debug_point software[DEBUG_SOFTWARE_MAX];
+	struct debug_point points[DEBUG_POINTS_MAX];
 	unsigned step_control; /* for KVM */
 	bool no_watchpoints; /* kvm_pvm's emulator looks at debug registers where an instruction begins, and nowhere else */
 };
