@@ -137,7 +137,7 @@ enum lodge_thread {
 	LODGE_THREAD_VCPU,
 	LODGE_THREAD_IO,      /* the virtqueues */
 	LODGE_THREAD_BLOCK,   /* requests of a disk that has no io_uring; started in lodge_vm_new() */
-	LODGE_THREAD_CONTROL, /* ... or the debugger's socket */
+	LODGE_THREAD_CONTROL, /* the control socket, or the debugger's */
 };
 
 /* What kind of file a kernel is. */

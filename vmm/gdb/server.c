@@ -212,10 +212,8 @@ static void run_ended(void *ctx, uint32_t events)
 static void *gdb_main(void *ctx)
 {
 	struct lodge_gdb *gdb = ctx;
-	const struct lodge_config *config = &gdb->vm->config;
 
-	if (config->thread_started)
-		config->thread_started(config->guard_ctx, LODGE_THREAD_CONTROL);
+	target_thread_started(gdb->vm);
 	/* It fails only for want of kernel memory; the guest goes on without its debugger then. */
 	event_loop_run(&gdb->loop);
 	return NULL;

@@ -27,6 +27,11 @@ int target_event_fd(struct lodge_vm *vm)
 	return debug->event_fd;
 }
 
+void target_thread_started(struct lodge_vm *vm)
+{
+	thread_begins(&vm->config, LODGE_THREAD_CONTROL);
+}
+
 /* Locks the machine, which has that vCPU, when it stands still for the debugger; one that has just begun does so soon. */
 static int enter(struct lodge_vm *vm, unsigned cpu)
 {

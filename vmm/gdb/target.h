@@ -22,6 +22,9 @@ struct target_cpu {
 /* Before all else: an eventfd, the VM's, that is readable when there may be a stop to take. -errno: none can be had. */
 int target_event_fd(struct lodge_vm *vm);
 
+/* First on the thread that calls the rest: whoever confines the process hears of it. */
+void target_thread_started(struct lodge_vm *vm);
+
 /* Has the guest stop, before its run too, and waits until it stands still; *ret_stop is what stopped it. */
 void target_halt(struct lodge_vm *vm, struct debug_stop *ret_stop);
 

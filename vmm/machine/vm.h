@@ -3,6 +3,7 @@
  *
  *   vm.c         what a VM is made of, made and freed
  *   config.c     its configuration's defaults and limits
+ *   ram.c        guest memory
  *   board.c      the one page where its devices are wired
  *   firmware.c   the ROM, and what it is told through fw_cfg
  *   firmware_files.c what other firmware than latchkey is told
@@ -219,6 +220,10 @@ static inline void thread_begins(const struct lodge_config *config, enum lodge_t
 	if (config->thread_started)
 		config->thread_started(config->guard_ctx, thread);
 }
+
+/* ram.c: guest memory, with KVM's slots; its first `count` regions are named to the disks, or none any more. */
+int ram_init(struct lodge_vm *vm, struct error *error);
+void ram_name(struct lodge_vm *vm, unsigned count);
 
 /*
  * boot.c: opens the kernel and its initrd; unpacks and checks the kernel; loads them, and describes the machine to
