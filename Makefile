@@ -23,12 +23,19 @@ CLI_PKGS   := ncursesw libseccomp
 # have no others.
 STATIC     := $(if $(SANITIZE),,-static-pie)
 
+# What a mistake of ours shall not become (docs/architecture.md, Hardening; scripts/check-hardening looks at the result). Not with
+# sanitizers and the like, which see more without it. clang wants a second option before it clears variables, and is not asked.
+HARDENING    := -fstack-protector-strong -fstack-clash-protection -fcf-protection=full \
+                $(if $(filter -O0,$(OPT)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+HARDENING_LD := -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code
+ZERO_VARS    := $(shell $(CC) -ftrivial-auto-var-init=zero -E -x c /dev/null >/dev/null 2>&1 && echo -ftrivial-auto-var-init=zero)
+
 CFLAGS_ALL := -std=gnu17 -g $(OPT) -fPIE $(WARNINGS) $(WERROR) -Ivmm -I. -I$(BUILD)/vmm -D_GNU_SOURCE \
-              -DLODGE_VERSION='"$(VERSION)"' -fvisibility=hidden -pthread $(SANITIZE) \
+              -DLODGE_VERSION='"$(VERSION)"' -fvisibility=hidden -pthread $(SANITIZE) $(if $(FLAVOR),,$(HARDENING) $(ZERO_VARS)) \
               $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
 LIBS       := -lfdt $(shell pkg-config $(if $(STATIC),--static) --libs $(PKGS)) -pthread
 CLI_LIBS   := $(shell pkg-config $(if $(STATIC),--static) --libs $(CLI_PKGS))
-LDFLAGS_ALL := $(SANITIZE) -Wl,-z,noexecstack $(LDFLAGS)
+LDFLAGS_ALL := $(SANITIZE) $(HARDENING_LD) $(LDFLAGS)
 
 Q := $(if $(V),,@)
 E := $(if $(V),@:,@echo)
@@ -53,9 +60,10 @@ include mk/install.mk
 include mk/help.mk
 
 # The command line sees of the library what an embedder sees, lodge.h and lodge_control.h, and util/ besides.
-$(BUILD)/lodge: $(CLI_OBJS) $(filter $(BUILD)/vmm/util/%,$(LIB_OBJS)) $(BUILD)/liblodge.a
+LODGE_PARTS := $(CLI_OBJS) $(filter $(BUILD)/vmm/util/%,$(LIB_OBJS)) $(BUILD)/liblodge.a
+$(BUILD)/lodge: $(LODGE_PARTS)
 	$(E) "  LINK  $@"
-	$(Q)$(CC) $(STATIC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(CLI_LIBS)
+	$(Q)$(CC) $(or $(STATIC),-pie) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(CLI_LIBS)
 
 # One object that shows the names of these two headers and no others: an embedder's own names are safe from ours.
 $(BUILD)/liblodge.a: $(LIB_OBJS)
@@ -81,7 +89,7 @@ $(BUILD)/vmm/machine/lodger.stripped: $(BUILD)/lodger.elf
 
 $(BUILD)/vmm/machine/images.o: vmm/machine/images.S $(BUILD)/vmm/machine/lodger.stripped $(BUILD)/latchkey.rom $(FIRMWARE_OBJ)/option.bin
 	$(E) "  AS    $<"
-	$(Q)$(CC) -DLODGER_ELF=$(BUILD)/vmm/machine/lodger.stripped -DLATCHKEY_ROM=$(BUILD)/latchkey.rom \
+	$(Q)$(CC) -fcf-protection=full -DLODGER_ELF=$(BUILD)/vmm/machine/lodger.stripped -DLATCHKEY_ROM=$(BUILD)/latchkey.rom \
 		-DOPTION_ROM=$(FIRMWARE_OBJ)/option.bin -c -o $@ $<
 
 # The names of system calls, for who makes a forbidden one.
@@ -96,7 +104,7 @@ $(CALL_NAMES): Makefile
 $(BUILD)/vmm/cli/completion_scripts.o: vmm/cli/completion_scripts.S vmm/cli/completion.bash vmm/cli/completion.zsh
 	$(E) "  AS    $<"
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -c -o $@ $<
+	$(Q)$(CC) -fcf-protection=full -c -o $@ $<
 
 -include $(LIB_OBJS:.o=.d) $(CLI_OBJS:.o=.d)
 

@@ -16,7 +16,7 @@ $(BUILD)/tests/check-faults: $(FAULT_OBJS) $(patsubst %.c,$(BUILD)/%.o,$(wildcar
 
 $(BUILD)/tests/lodge-faults: $(CLI_OBJS) $(filter $(BUILD)/vmm/util/%,$(LIB_OBJS)) $(FAULT_SHIM) $(BUILD)/liblodge.a
 	$(E) "  LINK  $@"
-	$(Q)$(CC) $(STATIC) $(LDFLAGS_ALL) $(FAULT_WRAP) -o $@ $^ $(LIBS) $(CURSES_LIBS)
+	$(Q)$(CC) $(STATIC) $(LDFLAGS_ALL) $(FAULT_WRAP) -o $@ $^ $(LIBS) $(CLI_LIBS)
 
 .PHONY: check-faults
 check-faults: $(BUILD)/tests/check-faults $(BUILD)/tests/lodge-faults $(BUILD)/lodger.elf

@@ -5,8 +5,8 @@ LINT_SRCS    := $(sort $(wildcard vmm/*/*.c guest/*.c firmware/*.c firmware/*/*.
 LINT_HEADERS := $(sort $(wildcard vmm/*.h vmm/*/*.h guest/*.h firmware/*.h tests/*/*.h))
 LINT_SHELL   := $(sort $(wildcard scripts/* tests/*/*.sh vmm/cli/*.bash) $(filter-out %.c,$(wildcard tests/linux/*)) .ci/run)
 
-# How each folder is compiled. Warnings that need the optimizer's analysis count too.
-LINT_FLAGS_OF = -Werror $(WARNINGS) $(if $(filter guest/%,$(1)),$(GUEST_CFLAGS),$(if $(filter firmware/%,$(1)),$(FIRMWARE_CFLAGS),$(CFLAGS_ALL) $(TEST_CFLAGS)))
+# How each folder is compiled; variables that are cleared would hide that nobody sets them. Warnings that need the optimizer's analysis count too.
+LINT_FLAGS_OF = -Werror $(WARNINGS) $(if $(filter guest/%,$(1)),$(GUEST_CFLAGS),$(if $(filter firmware/%,$(1)),$(FIRMWARE_CFLAGS),$(filter-out $(ZERO_VARS),$(CFLAGS_ALL)) $(TEST_CFLAGS)))
 LINT_FLAGS    = $(call LINT_FLAGS_OF,$<)
 # gcc looks for leaks, uses after free and the like as it compiles. Memory that a test asks for is there, or the test is over.
 LINT_ANALYZE = -fanalyzer $(if $(filter tests/%,$<),-Wno-analyzer-possible-null-argument -Wno-analyzer-possible-null-dereference)
@@ -18,10 +18,10 @@ LINT_DIR := build/lint
 $(LINT_DIR)/gcc/vmm/control/server.c.ok $(LINT_DIR)/gcc/tests/fuzz/fuzz_selftest.c.ok: LINT_ANALYZE += -Wno-analyzer-malloc-leak
 $(addprefix $(LINT_DIR)/gcc/tests/,unit/test_e820.c.ok vm/test_commands.c.ok): LINT_ANALYZE += -Wno-analyzer-null-dereference
 
-.PHONY: lint format lint-cppcheck lint-shell lint-format lint-layers lint-globals lint-hot-path lint-size lint-docs
-lint: $(LINT_SRCS:%=$(LINT_DIR)/gcc/%.ok) $(LINT_SRCS:%=$(LINT_DIR)/tidy/%.ok)
+.PHONY: lint format lint-cppcheck lint-shell lint-format lint-layers lint-globals lint-hot-path lint-hardening lint-size lint-docs
+lint: $(foreach tool,gcc clang tidy,$(LINT_SRCS:%=$(LINT_DIR)/$(tool)/%.ok))
 lint: $(LINT_HEADERS:%=$(LINT_DIR)/header/%.ok)
-lint: lint-cppcheck lint-shell lint-format lint-layers lint-globals lint-hot-path lint-size lint-docs
+lint: lint-cppcheck lint-shell lint-format lint-layers lint-globals lint-hot-path lint-hardening lint-size lint-docs
 
 define LINT_COMPILE
 	$(E) "  LINT  $< ($(1))"
@@ -81,6 +81,15 @@ lint-globals: $(LIB_OBJS)
 lint-hot-path: $(LIB_OBJS)
 	$(E) "  LINT  check-hot-path"
 	$(Q)scripts/check-hot-path $(filter %/bus/bus.o %/machine/vcpu.o %/kvm/kvm_vcpu.o,$(LIB_OBJS))
+
+# Also with shared libraries, as STATIC= has it.
+$(LINT_DIR)/lodge-shared: $(BUILD)/lodge
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -pie $(LDFLAGS_ALL) -o $@ $(LODGE_PARTS) $(LIBS) $(CLI_LIBS)
+
+lint-hardening: $(BUILD)/lodge $(BUILD)/liblodge.a $(LINT_DIR)/lodge-shared
+	$(E) "  LINT  check-hardening"
+	$(Q)scripts/check-hardening $^
 
 lint-size:
 	$(E) "  LINT  check-size"

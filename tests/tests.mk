@@ -84,6 +84,7 @@ test-programs: $(addprefix $(BUILD)/tests/,check-unit check-vm linux-control)
 check-unit: $(BUILD)/tests/check-unit $(BUILD)/lodge
 	$(Q)tests/scripts/kut.sh
 	$(Q)LODGE=$(BUILD)/lodge tests/scripts/completion.sh
+	$(if $(FLAVOR),,$(Q)tests/scripts/hardening.sh)
 	$(if $(FLAVOR),,+$(Q)tests/scripts/bench.sh)
 	$(Q)$<
 

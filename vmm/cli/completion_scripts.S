@@ -1,4 +1,8 @@
 /* What the completion scripts of all commands have in common, as strings. */
+#ifdef __CET__
+#include <cet.h>
+#endif
+
 	.section .rodata
 	.globl completion_bash, completion_zsh
 completion_bash:

@@ -3,6 +3,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "loader/image.h"
 #include "util/bytes.h"
@@ -183,22 +184,34 @@ static bool find_pvh_note(const uint8_t *notes, uint64_t len, uint32_t *ret_entr
 	return false;
 }
 
+/* Not on the stack, whose pages are probed one by one (-fstack-clash-protection): notes have some bytes, and may have many. */
+static int read_notes(const struct elf_file *file, const Elf64_Phdr *segment, struct elf_kernel *kernel,
+	struct error *error)
+{
+	uint8_t *notes;
+	int err;
+
+	if (segment->p_type != PT_NOTE || !segment->p_filesz || segment->p_filesz > NOTES_SIZE_MAX)
+		return 0;
+	notes = malloc(segment->p_filesz);
+	if (!notes)
+		return error_set(error, ERROR_VMM, -ENOMEM, "%s: out of memory", file->image->name);
+	err = image_read(file->image, segment->p_offset, notes, segment->p_filesz, "the notes", error);
+	if (!err)
+		kernel->has_pvh_entry = find_pvh_note(notes, segment->p_filesz, &kernel->pvh_entry);
+	free(notes);
+	return err;
+}
+
 static int read_pvh_entry(const struct elf_file *file, struct elf_kernel *kernel, struct error *error)
 {
-	uint8_t notes[NOTES_SIZE_MAX];
 	unsigned i;
+	int err;
 
 	for (i = 0; i < file->header.e_phnum && !kernel->has_pvh_entry; i++) {
-		const Elf64_Phdr *segment = &file->program[i];
-		int err;
-
-		if (segment->p_type != PT_NOTE || segment->p_filesz > sizeof(notes))
-			continue;
-		err = image_read(
-			file->image, segment->p_offset, notes, segment->p_filesz, "the notes", error);
+		err = read_notes(file, &file->program[i], kernel, error);
 		if (err)
 			return err;
-		kernel->has_pvh_entry = find_pvh_note(notes, segment->p_filesz, &kernel->pvh_entry);
 	}
 	if (!kernel->has_pvh_entry)
 		return 0;

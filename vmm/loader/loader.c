@@ -107,7 +107,7 @@ int loader_probe(const struct image *image, struct kernel *ret_kernel, struct er
 		.initrd_limit = HOLE_BASE,
 		.cmdline_max = BOOT_CMDLINE_SIZE - 1,
 	};
-	struct head head; /* its pages are touched as far as there are bytes */
+	struct head head;
 	int err;
 
 	head.len = MIN(image->size, sizeof(head.bytes));
