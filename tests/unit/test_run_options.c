@@ -84,6 +84,7 @@ START_TEST(the_sandbox_is_on_and_nobody_else_unless_it_is_said)
 	ck_assert(!options.no_sandbox);
 	ck_assert(!options.user.given);
 	if (!geteuid()) {
+		teardown();
 		expect_parsed("--user 12:34");
 		ck_assert(options.user.given && options.user.uid == 12 && options.user.gid == 34);
 	}
