@@ -26,11 +26,14 @@ static const char *desc_loop(uint64_t rounds)
 	}
 	if (why != NULL)
 		return why;
-	/* All of the largest table, in a circle. */
-	rig_start_with(RIG_FEATURES, TABLE_LARGEST);
-	for (unsigned i = 0; i < TABLE_LARGEST; i++)
-		rig_desc(&rig.desc[i], (uintptr_t)rig_data, 16, DESC_NEXT, (i + 1) % TABLE_LARGEST);
-	return rig_try(RIG_NEEDS_RESET, "a circle of 256");
+	/* All of the largest table, in a circle; empty pieces count as well. */
+	for (uint32_t len = 0; why == NULL && len <= 16; len += 16) {
+		rig_start_with(RIG_FEATURES, TABLE_LARGEST);
+		for (unsigned i = 0; i < TABLE_LARGEST; i++)
+			rig_desc(&rig.desc[i], (uintptr_t)rig_data, len, DESC_NEXT, (i + 1) % TABLE_LARGEST);
+		why = rig_try(RIG_NEEDS_RESET, "a circle of 256");
+	}
+	return why;
 }
 
 /* Descriptor 0 names a table of so many bytes. */
@@ -62,11 +65,14 @@ static const char *indirect_loop(uint64_t rounds)
 	}
 	if (why != NULL)
 		return why;
-	rig_start();
-	for (unsigned i = 0; i < TABLE_LARGEST; i++)
-		rig_desc(&table[i], (uintptr_t)rig_data, 16, DESC_NEXT, (i + 1) % TABLE_LARGEST);
-	name_table((uintptr_t)table, sizeof(table[0]) * TABLE_LARGEST, 0);
-	return rig_try(RIG_NEEDS_RESET, "a table of 256 in a circle");
+	for (uint32_t len = 0; why == NULL && len <= 16; len += 16) {
+		rig_start();
+		for (unsigned i = 0; i < TABLE_LARGEST; i++)
+			rig_desc(&table[i], (uintptr_t)rig_data, len, DESC_NEXT, (i + 1) % TABLE_LARGEST);
+		name_table((uintptr_t)table, sizeof(table[0]) * TABLE_LARGEST, 0);
+		why = rig_try(RIG_NEEDS_RESET, "a table of 256 in a circle");
+	}
+	return why;
 }
 
 /* Of the descriptor that names the table. */

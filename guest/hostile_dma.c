@@ -65,6 +65,7 @@ static const char *on_avail(uint64_t rounds)
 	if (why != NULL)
 		return why;
 	dma_launch(rig.avail);
+	rig_wait();               /* it has landed, and the device may have seen it at once or not */
 	rig.offered = UINT16_MAX; /* as the data says */
 	rig_kick();
 	return rig_expect(RIG_NEEDS_RESET, "data on the available ring");

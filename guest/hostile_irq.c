@@ -15,7 +15,7 @@
 #include "x86.h"
 
 #define VECTOR_STORM   0xf9
-#define WAIT_US        1000000
+#define WAIT_US        5000000
 #define STORM_US       500000
 #define QUIET_US       2000
 #define ICR            0x300u
@@ -45,9 +45,9 @@ static bool have_come(void *arg)
 }
 
 /* Not in hlt: there is always one more interrupt. */
-static void spin_until(uint64_t count)
+static void spin_until(uint64_t count, uint64_t us)
 {
-	uint64_t start = rdtsc(), limit = clock_hz() / 1000000 * STORM_US;
+	uint64_t start = rdtsc(), limit = clock_hz() / 1000000 * us;
 
 	while (came < count && (count == FOREVER || rdtsc() - start < limit))
 		cpu_pause();
@@ -108,7 +108,7 @@ static const char *level_storm(uint64_t rounds)
 	rig_chain(0, BLK_T_IN, 0, rig_data, SECTOR_SIZE);
 	rig_offer(0);
 	rig_kick();
-	spin_until(rounds);
+	spin_until(rounds, STORM_US);
 	write_pin(pin, MASKED);
 	rig_write(INTERRUPT_ACK, 3);
 	write_pin(pin, VECTOR_IRQ + pin);
@@ -174,7 +174,7 @@ static const char *timer_storm(uint64_t rounds)
 	mmio_write32(lapic_base() + 0x3e0, 0xb);
 	mmio_write32(lapic_base() + 0x320, VECTOR_STORM | 0x20000);
 	mmio_write32(lapic_base() + 0x380, 1);
-	spin_until(rounds);
+	spin_until(rounds, WAIT_US);
 	mmio_write32(lapic_base() + 0x380, 0);
 	return came >= rounds ? NULL : "the timer does not storm";
 }

@@ -16,7 +16,7 @@
 #define GUARD       0xa5
 #define GUARD_FROM  1024u /* no chain is right that writes more */
 #define GUARD_TO    4096u
-#define START_US    100000
+#define START_US    3000000
 #define PAUSE_US    100
 
 static void (*flip)(unsigned n);

@@ -8,18 +8,22 @@
 #include "str.h"
 #include "virtio_regs.h"
 
-#define IN_FLIGHT 64u /* requests, of three descriptors each */
+#define IN_FLIGHT 64u /* requests, in one queue */
 #define CHUNK     (RIG_DATA / 2)
 #define MARK      0x5a
 #define QUIET_US  2000
 
-/* A ring of reads into the first half of rig_data, and nobody waits for them. */
+/* Reads into the first half of rig_data, and flushes, which no host has done at once; and nobody waits for them. */
 static void launch(void)
 {
+	static struct blk_header flush = {.type = BLK_T_FLUSH};
+
 	rig_start_with(RIG_FEATURES, 256);
 	rig_chain(0, BLK_T_IN, 0, rig_data, CHUNK);
+	rig_desc(&rig.desc[3], (uintptr_t)&flush, sizeof(flush), DESC_NEXT, 4);
+	rig_desc(&rig.desc[4], (uintptr_t)&rig_status, 1, DESC_WRITE, 0);
 	for (unsigned i = 0; i < IN_FLIGHT; i++)
-		rig_offer(0);
+		rig_offer(i % 2 == 0 ? 0 : 3);
 	rig_kick();
 }
 
@@ -84,20 +88,23 @@ static const char *stop_in_flight(uint64_t rounds)
 	return why;
 }
 
-/* FAILED is no reset: what was taken is answered, and nothing more is taken. */
+/* FAILED is no reset: what was taken may be answered, but what is offered later is not looked at. */
 static const char *fail_in_flight(uint64_t rounds)
 {
+	static volatile uint8_t late;
 	const char *why = clear_disk();
 
 	for (uint64_t n = 0; why == NULL && n < rounds; n++) {
 		launch();
 		rig_write(STATUS, STATUS_FAILED);
-		clock_delay(QUIET_US);
-		uint16_t used = rig.used[RIG_INDEX];
-
+		late = MARK;
+		rig_desc(&rig.desc[5], (uintptr_t)&rig_header, sizeof(rig_header), DESC_NEXT, 6);
+		rig_desc(&rig.desc[6], (uintptr_t)rig_data + CHUNK, SECTOR_SIZE, DESC_NEXT | DESC_WRITE, 7);
+		rig_desc(&rig.desc[7], (uintptr_t)&late, 1, DESC_WRITE, 0);
+		rig_offer(5);
 		rig_kick();
 		clock_delay(QUIET_US);
-		if (rig.used[RIG_INDEX] != used)
+		if (late != MARK)
 			why = "a device that was given up goes on";
 	}
 	return why;
@@ -112,7 +119,7 @@ static const char *lie_in_flight(uint64_t rounds)
 		launch();
 		rig_offer(256);
 		rig_kick();
-		why = rig_expect(RIG_NEEDS_RESET, "a lie behind 64 reads");
+		why = rig_expect(RIG_NEEDS_RESET, "a lie behind 64 requests");
 		rig_write(STATUS, 0);
 		if (why == NULL)
 			why = is_quiet();
@@ -137,7 +144,7 @@ const struct attack attacks_reset[] = {
 	{.name = "reset-in-flight",
 		.run = reset_in_flight,
 		.rounds = 16,
-		.what = "a reset amid 64 reads of 32 KiB"},
+		.what = "a reset amid 64 reads and flushes"},
 	{.name = "stop-in-flight", .run = stop_in_flight, .rounds = 16, .what = "QueueReady 0 amid them"},
 	{.name = "fail-in-flight", .run = fail_in_flight, .rounds = 4, .what = "FAILED amid them"},
 	{.name = "lie-in-flight",

@@ -7,7 +7,7 @@
 #include "virtio_regs.h"
 #include "x86.h"
 
-#define PATIENCE_US  1000000
+#define PATIENCE_US  5000000 /* a busy host: nobody waits so long if all goes well */
 #define STATUS_UNSET 0xff
 #define FOUR_GIB     0x100000000ul
 

@@ -37,7 +37,7 @@ extern uint8_t rig_data[RIG_DATA];
 enum rig_end {
 	RIG_ANSWER,      /* all that was offered came back */
 	RIG_NEEDS_RESET, /* DEVICE_NEEDS_RESET, and an interrupt for it (virtio 1.2, 2.1.2) */
-	RIG_SILENCE,     /* neither, for a second */
+	RIG_SILENCE,     /* neither, for seconds */
 };
 
 #define RIG_FEATURES \
