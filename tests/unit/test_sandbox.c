@@ -165,20 +165,24 @@ static long call_execve(void)
 	return syscall(SYS_execve, NULL, NULL, NULL);
 }
 
+#if !SANITIZED
 static long call_fork(void)
 {
 	return syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
 }
+#endif
 
 static long call_tgkill_self(void)
 {
 	return syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), 0);
 }
 
+#if !SANITIZED
 static long call_tgkill_init(void)
 {
 	return syscall(SYS_tgkill, 1, 1, 0);
 }
+#endif
 
 /* What a line calls the thread and the call; name NULL: it is allowed. */
 static const struct {
