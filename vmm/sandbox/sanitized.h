@@ -1,6 +1,7 @@
 /*
  * Builds with a sanitizer (`make FLAVOR=asan`, tsan): its run time makes calls of its own, in each thread, and reads
- * /proc to report a leak at the end. So these are on the lists there (filter.c), and the file system stays in sight.
+ * /proc to report a leak at the end. So these are on the lists there (filter.c), and the file system and
+ * the numbers of processes stay in sight.
  */
 #pragma once
 
