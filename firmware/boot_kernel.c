@@ -1,4 +1,7 @@
-/* A kernel from fw_cfg: lodge has laid its memory out and says which ranges of it have something (boot_plan.h). */
+/*
+ * A kernel from fw_cfg: lodge has laid its memory out and says which ranges of it have something (boot_plan.h).
+ * Without a kernel those are the tables that one from a disk will look for.
+ */
 #include "boot.h"
 #include "boot_plan.h"
 #include "fwcfg.h"
@@ -11,13 +14,13 @@ void boot_kernel(void)
 	uint32_t i;
 
 	fwcfg_read(file, 0, &plan, sizeof(plan));
-	if (plan.mode == BOOT_PLAN_NONE)
-		return;
 	for (i = 0; i < plan.range_count; i++) {
 		const struct boot_plan_range *range = &plan.ranges[i];
 
 		fwcfg_read(memory, range->base, (void *)range->base, range->size);
 	}
+	if (plan.mode == BOOT_PLAN_NONE)
+		return;
 	fwcfg_select(fwcfg_find(BOOT_ENTERED_FILE));
 	enter_kernel(&plan);
 }

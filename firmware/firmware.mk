@@ -6,12 +6,12 @@ FIRMWARE_OBJ := $(BUILD)/firmware
 # 32-bit code for any x86-64 CPU; no SSE or x87, as in guest/guest.mk.
 FIRMWARE_CFLAGS := -std=gnu17 -m32 -march=i686 -Os -g -ffreestanding -fno-builtin -mgeneral-regs-only \
 	-fno-pic -fno-pie -fno-stack-protector -fno-omit-frame-pointer -fcf-protection=none \
-	-fno-asynchronous-unwind-tables \
+	-fno-asynchronous-unwind-tables -I$(FIRMWARE_DIR) \
 	-Wall -Wextra -Wshadow -Wcast-qual -Wimplicit-fallthrough -Wmissing-prototypes \
 	-Wstrict-prototypes -Wvla -Wundef -MMD -MP
 FIRMWARE_LDFLAGS := -m elf_i386 -nostdlib -static --build-id=none --no-warn-rwx-segments -T $(FIRMWARE_DIR)/rom.ld
 
-FIRMWARE_SRCS := $(wildcard $(FIRMWARE_DIR)/*.c) $(wildcard $(FIRMWARE_DIR)/*.S)
+FIRMWARE_SRCS := $(wildcard $(FIRMWARE_DIR)/*.[cS] $(FIRMWARE_DIR)/bios/*.[cS])
 FIRMWARE_OBJS := $(patsubst $(FIRMWARE_DIR)/%,$(FIRMWARE_OBJ)/%.o,$(FIRMWARE_SRCS))
 
 .PHONY: latchkey

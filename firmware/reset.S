@@ -28,6 +28,7 @@ start16:
 	ljmpl $SEL_CODE32, $start32
 
 	.balign 8
+	.globl gdt_pointer
 gdt_pointer:
 	.word gdt_end - gdt - 1
 	.long gdt

@@ -1,5 +1,5 @@
 /*
- * From the PVH entry to main(): 32-bit protected mode in, long mode out.
+ * From the PVH entry, which is GRUB's multiboot2 entry too, to main(): 32-bit protected mode in, long mode out.
  *
  * Every table is assembled, none is built at run time: on hosts that emulate ring 0 an
  * instruction costs 0.6 us, and the time to the first serial byte is what we are proud of.
@@ -25,11 +25,22 @@
 	.asciz "Xen"
 	.quad pvh_start
 
-	/* EBX = struct hvm_start_info; flat segments, no paging, interrupts off. */
 	.section .text.boot, "ax"
+	/* Multiboot2 specification 2.0, 3.1: the header, and no tags but the last. */
+	.balign 8
+multiboot2_header:
+	.long 0xe85250d6, 0, 24, -(0xe85250d6 + 24)
+	.word 0, 0
+	.long 8
+
+	/*
+	 * EBX = struct hvm_start_info; flat segments, no paging, interrupts off. GRUB comes in the same way, with its
+	 * magic in EAX and its information in EBX.
+	 */
 	.code32
 	.globl pvh_start
 pvh_start:
+	movl %eax, %esi
 	rdtsc
 	movl %eax, boot_tsc
 	movl %edx, boot_tsc + 4

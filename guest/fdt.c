@@ -156,7 +156,8 @@ static void add_memory(const struct node *parent, const struct value *reg, enum 
 			read_cells(reg->cells + at, a), read_cells(reg->cells + at + a, s), HW_RAM};
 
 		hw.fdt_memory += range.size;
-		if (hw.memory_source != HW_START_INFO && hw.memory_count < HW_RANGES) {
+		if ((hw.memory_source == HW_UNKNOWN || hw.memory_source == source) &&
+			hw.memory_count < HW_RANGES) {
 			hw.memory[hw.memory_count++] = range;
 			hw.memory_source = source;
 		}

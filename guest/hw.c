@@ -2,6 +2,7 @@
 
 #include "fdt.h"
 #include "fwcfg.h"
+#include "multiboot2.h"
 #include "pvh.h"
 #include "str.h"
 #include "x86.h"
@@ -41,8 +42,8 @@ void hw_add(const struct hw_device *device)
 
 const char *hw_source_name(enum hw_source source)
 {
-	static const char *const names[] = {"nobody", "built-in default", "PVH start_info", "command line",
-		"fw_cfg", "fw_cfg FDT", "FDT module"};
+	static const char *const names[] = {"nobody", "built-in default", "PVH start_info", "multiboot2",
+		"command line", "fw_cfg", "fw_cfg FDT", "FDT module"};
 
 	return names[source];
 }
@@ -58,22 +59,49 @@ uint64_t hw_ram_size(void)
 	return size;
 }
 
+/* Page 0 may be where it lies, and is about to go. */
+static void take_cmdline(const char *from, enum hw_source source)
+{
+	static char cmdline[CMDLINE_MAX];
+
+	memcpy(cmdline, from, strnlen(from, CMDLINE_MAX - 1));
+	hw.cmdline = cmdline;
+	hw.cmdline_source = source;
+}
+
+/* The same of what GRUB leaves; it has no device tree. */
+static void read_multiboot2(const void *info)
+{
+	const struct multiboot2_tag *tag = (const void *)((const char *)info + 8);
+
+	for (; tag->type != MULTIBOOT2_TAG_END;
+		tag = (const void *)((const char *)tag + (tag->size + 7u) / 8 * 8)) {
+		const struct multiboot2_mmap *map = (const void *)tag;
+
+		if (tag->type == MULTIBOOT2_TAG_CMDLINE)
+			take_cmdline((const char *)(tag + 1), HW_MULTIBOOT2);
+		if (tag->type != MULTIBOOT2_TAG_MMAP || map->entry_size < sizeof(struct multiboot2_range))
+			continue;
+		for (uint32_t at = sizeof(*map); at < tag->size && hw.memory_count < HW_RANGES;
+			at += map->entry_size) {
+			const struct multiboot2_range *range = (const void *)((const char *)tag + at);
+
+			hw.memory[hw.memory_count++] =
+				(struct hw_range){range->base, range->size, range->type};
+		}
+		hw.memory_source = HW_MULTIBOOT2;
+	}
+}
+
 /* Takes memory map, command line and initrd over; returns the module named "fdt", or NULL. */
 static const void *read_start_info(const struct start_info *start)
 {
 	const void *fdt = NULL;
 
-	static char cmdline[CMDLINE_MAX]; /* page 0 may be where it lies, and is about to go */
-
-	hw.cmdline = "";
 	if (start == NULL || start->magic != PVH_MAGIC)
 		return NULL;
-	if (start->cmdline != 0) {
-		memcpy(cmdline, (const char *)start->cmdline,
-			strnlen((const char *)start->cmdline, CMDLINE_MAX - 1));
-		hw.cmdline = cmdline;
-		hw.cmdline_source = HW_START_INFO;
-	}
+	if (start->cmdline != 0)
+		take_cmdline((const char *)start->cmdline, HW_START_INFO);
 	if (start->version >= 1 && start->memmap != 0) {
 		const struct pvh_range *map = (const struct pvh_range *)start->memmap;
 
@@ -148,9 +176,15 @@ static void count_cpus(void)
 	hw.cpus_source = HW_BUILT_IN;
 }
 
-void hw_discover(const struct start_info *start)
+void hw_discover(const void *start, uint32_t magic)
 {
-	const void *fdt = read_start_info(start);
+	const void *fdt = NULL;
+
+	hw.cmdline = "";
+	if (magic == MULTIBOOT2_MAGIC)
+		read_multiboot2(start);
+	else
+		fdt = read_start_info(start);
 
 	if (fdt != NULL && fdt_read(fdt, HW_MODULE_FDT) == 0)
 		hw.fdt_source = HW_MODULE_FDT;

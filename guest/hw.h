@@ -26,7 +26,8 @@ enum hw_source {
 	HW_UNKNOWN,
 	HW_BUILT_IN,   /* where every PC has it */
 	HW_START_INFO, /* PVH */
-	HW_CMDLINE,    /* virtio_mmio.device= */
+	HW_MULTIBOOT2,
+	HW_CMDLINE, /* virtio_mmio.device= */
 	HW_FW_CFG,
 	HW_FW_CFG_FDT,
 	HW_MODULE_FDT, /* complete by contract: what it does not name is not there */
@@ -79,8 +80,8 @@ struct hw {
 
 extern struct hw hw;
 
-struct start_info;
-void hw_discover(const struct start_info *start);
+/* start: what the loader left; magic tells whether that is multiboot2's information, or else PVH's start_info. */
+void hw_discover(const void *start, uint32_t magic);
 
 /* The index-th device of a kind, or NULL. */
 const struct hw_device *hw_find(enum hw_kind kind, unsigned index);

@@ -6,7 +6,6 @@
 #include "lapic.h"
 #include "map.h"
 #include "power.h"
-#include "pvh.h"
 #include "shell.h"
 #include "smp.h"
 #include "str.h"
@@ -20,7 +19,7 @@
 /* Sent as it is, not through print(): the first byte leaves some 40 instructions from the entry. */
 static const char banner[] = "lodger 0.1, the guest kernel of the lodge hypervisor\r\n";
 
-__attribute__((noreturn)) void main(const struct start_info *start);
+__attribute__((noreturn)) void main(const void *start, uint32_t magic);
 
 /* run= takes the rest of the line; but QEMU appends its virtio_mmio.device= options to that. */
 static const char *run_list(void)
@@ -41,14 +40,14 @@ static const char *run_list(void)
 	return list;
 }
 
-void main(const struct start_info *start)
+void main(const void *start, uint32_t magic)
 {
 	uart_early_init(); // 8N1, FIFO on: COM1 is known without asking
 	uart_write(banner, sizeof(banner) - 1);
 	clock_banner_tsc = rdtsc();
-	trap_init();        // from here on a fault is a report
-	hw_discover(start); // FDT, command line, start_info
-	map_protect();      // no NULL, no writes to code
+	trap_init();               // from here on a fault is a report
+	hw_discover(start, magic); // FDT, command line, start_info
+	map_protect();             // no NULL, no writes to code
 	clock_devices_tsc = rdtsc();
 	lapic_init();      // end of interrupt, timer
 	uart_init();       // serial input by interrupt

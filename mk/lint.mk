@@ -2,8 +2,8 @@
 # rules of HACKING.md that a script can check. `make -k lint` shows everything that is wrong at once.
 
 LINT_SRCS    := $(sort $(wildcard vmm/*/*.c guest/*.c firmware/*.c firmware/*/*.c tests/*/*.c examples/*.c))
-LINT_HEADERS := $(sort $(wildcard vmm/*.h vmm/*/*.h guest/*.h firmware/*.h tests/*/*.h))
-LINT_SHELL   := $(sort $(wildcard scripts/* tests/*/*.sh vmm/cli/*.bash) $(filter-out %.c,$(wildcard tests/linux/*)) .ci/run)
+LINT_HEADERS := $(sort $(wildcard vmm/*.h vmm/*/*.h guest/*.h firmware/*.h firmware/*/*.h tests/*/*.h))
+LINT_SHELL   := $(sort $(wildcard scripts/* tests/*/*.sh vmm/cli/*.bash) $(filter-out %.c,$(wildcard tests/linux/*)) tests/boot/make-disk .ci/run)
 
 # How each folder is compiled; variables that are cleared would hide that nobody sets them. Warnings that need the optimizer's analysis count too.
 LINT_FLAGS_OF = -Werror $(WARNINGS) $(if $(filter guest/%,$(1)),$(GUEST_CFLAGS),$(if $(filter firmware/%,$(1)),$(FIRMWARE_CFLAGS),$(filter-out $(ZERO_VARS),$(CFLAGS_ALL)) $(TEST_CFLAGS)))

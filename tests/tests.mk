@@ -5,12 +5,16 @@
 #   check-linux  tests/linux: stock Linux kernels, and tests/vm once more, in the svm lane; needs QEMU, no /dev/kvm
 
 TEST_LIBS   := $(shell pkg-config --libs check 2>/dev/null)
-TEST_CFLAGS := $(shell pkg-config --cflags check 2>/dev/null) -Itests -fvisibility=default
+TEST_CFLAGS := $(shell pkg-config --cflags check 2>/dev/null) -Itests -Ifirmware -fvisibility=default
 
 UNIT_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/unit/*.c tests/lib/*.c))
 VM_OBJS   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/vm/*.c tests/lib/*.c))
 
+# latchkey's BIOS services, for this machine: what does not touch hardware by itself.
+BIOS_OBJS := $(patsubst %,$(BUILD)/firmware/bios/%.o,disk screen keyboard memory clock)
+
 $(UNIT_OBJS) $(VM_OBJS): CFLAGS_ALL += $(TEST_CFLAGS)
+$(BIOS_OBJS): CFLAGS_ALL += -Ifirmware
 
 # scripts/bench: what it samples with, and what makes tables of the samples.
 BENCH        := $(BUILD)/tests/bench
@@ -22,7 +26,7 @@ BENCH_OBJS   := $(BENCH_SAMPLE) $(BENCH_REPORT) $(BENCH)/ioctl_timer.o $(BENCH)/
 $(BENCH_OBJS): CFLAGS_ALL += $(TEST_CFLAGS)
 
 # The unit tests see every internal of the library, and of the command line all but main() and its table of commands.
-$(BUILD)/tests/check-unit: $(UNIT_OBJS) $(filter-out %/report_main.o,$(BENCH_REPORT)) $(LIB_OBJS) $(filter-out %/main.o %/completion.o,$(CLI_OBJS))
+$(BUILD)/tests/check-unit: $(UNIT_OBJS) $(BIOS_OBJS) $(filter-out %/report_main.o,$(BENCH_REPORT)) $(LIB_OBJS) $(filter-out %/main.o %/completion.o,$(CLI_OBJS))
 	$(E) "  LINK  $@"
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(CLI_LIBS) $(TEST_LIBS)
 
@@ -110,4 +114,4 @@ check-linux-only: $(BUILD)/lodge $(BUILD)/tests/linux-control
 check-linux-smoke: $(BUILD)/lodge $(BUILD)/tests/linux-control
 	$(Q)LODGE_BUILD=$(BUILD) tests/linux/run --smoke || [ $$? = 77 ]
 
--include $(BUILD)/tests/linux/control.d $(UNIT_OBJS:.o=.d) $(VM_OBJS:.o=.d) $(BENCH_OBJS:.o=.d)
+-include $(BUILD)/tests/linux/control.d $(UNIT_OBJS:.o=.d) $(BIOS_OBJS:.o=.d) $(VM_OBJS:.o=.d) $(BENCH_OBJS:.o=.d)

@@ -144,6 +144,8 @@ enum lodge_thread {
 enum lodge_format {
 	LODGE_FORMAT_AUTO, /* as its magic says: bzImage, ELF (PVH, multiboot 1, 64-bit entry), multiboot 1 */
 	LODGE_FORMAT_FLAT, /* 16-bit code for 1000:0000: it has no magic, and gets no command line nor initrd */
+	/* No kernel: latchkey starts the first disk's boot sector. */
+	LODGE_FORMAT_BOOT_SECTOR,
 };
 
 /* Where the interrupt controllers are. */

@@ -64,6 +64,9 @@ static Suite *(*const suites[])(void) = {
 	cgroup_suite,
 	limits_suite,
 	sandbox_suite,
+	bios_suite,
+	bios_disk_suite,
+	bios_console_suite,
 };
 
 int main(void)

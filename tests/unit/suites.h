@@ -196,3 +196,12 @@ Suite *bench_suite(void);
 
 /* test_sandbox.c */
 Suite *sandbox_suite(void);
+
+/* test_bios.c */
+Suite *bios_suite(void);
+
+/* test_bios_disk.c */
+Suite *bios_disk_suite(void);
+
+/* test_bios_console.c */
+Suite *bios_console_suite(void);

@@ -133,6 +133,35 @@ START_TEST(flat_image_is_a_file_that_gets_nothing_else)
 }
 END_TEST
 
+START_TEST(boot_from_disk_has_a_disk_and_nothing_else)
+{
+	struct lodge_disk disk = {.path = "boot.img"};
+
+	config.format = LODGE_FORMAT_BOOT_SECTOR;
+	expect_refused("--disk");
+	config.disks = &disk;
+	config.disk_count = 1;
+	ck_assert_int_eq(config_check(&config, &error), 0);
+	config.append = "";
+	ck_assert_int_eq(config_check(&config, &error), 0);
+	config.append = "quiet";
+	expect_refused("command line");
+	config.append = NULL;
+	config.initrd = "rd.img";
+	expect_refused("initrd");
+	config.initrd = NULL;
+	config.kernel = "k.elf";
+	expect_refused("kernel");
+	config.kernel = NULL;
+	config.firmware = "seabios.rom";
+	expect_refused("firmware");
+	config.firmware = "latchkey";
+	ck_assert_int_eq(config_check(&config, &error), 0);
+	disk.path = NULL; /* a scratch disk is empty */
+	expect_refused("--disk");
+}
+END_TEST
+
 START_TEST(a_split_irqchip_goes_with_no_pit)
 {
 	config.irqchip = LODGE_IRQCHIP_SPLIT;
@@ -225,6 +254,7 @@ Suite *config_suite(void)
 	tcase_add_test(tcase, cpus_are_1_to_64);
 	tcase_add_test(tcase, command_line_leaves_room_for_its_nul);
 	tcase_add_test(tcase, flat_image_is_a_file_that_gets_nothing_else);
+	tcase_add_test(tcase, boot_from_disk_has_a_disk_and_nothing_else);
 	tcase_add_test(tcase, a_split_irqchip_goes_with_no_pit);
 	tcase_add_test(tcase, a_kick_signal_has_a_handler);
 	tcase_add_test(tcase, disks_are_8_at_most);

@@ -58,14 +58,15 @@ START_TEST(nothing_given_is_lodger_with_a_scratch_disk)
 	ck_assert_uint_eq(options.console_count, 1);
 	ck_assert_int_eq(options.consoles[0].where, CONSOLE_STDIO);
 	ck_assert_ptr_null(options.report);
-	ck_assert(!options.config.restart && !options.verbose);
+	ck_assert(!options.config.restart && !options.verbose && !options.no_sandbox && !options.user.given);
 }
 END_TEST
 
-START_TEST(kernel_of_ones_own_gets_no_disk)
+START_TEST(kernel_of_ones_own_or_boot_sector_gets_no_disk)
 {
-	expect_parsed("vmlinux");
-	ck_assert_str_eq(options.config.kernel, "vmlinux");
+	expect_parsed(_i ? "--boot disk" : "vmlinux");
+	ck_assert_int_eq(options.config.format, _i ? LODGE_FORMAT_BOOT_SECTOR : LODGE_FORMAT_AUTO);
+	ck_assert_pstr_eq(options.config.kernel, _i ? NULL : "vmlinux");
 	ck_assert_uint_eq(options.config.disk_count, 0);
 }
 END_TEST
@@ -78,16 +79,10 @@ START_TEST(lodger_with_a_disk_gets_that_disk_only)
 }
 END_TEST
 
-START_TEST(the_sandbox_is_on_and_nobody_else_unless_it_is_said)
+START_TEST(root_may_become_another_user)
 {
-	expect_parsed("vmlinux");
-	ck_assert(!options.no_sandbox);
-	ck_assert(!options.user.given);
-	if (!geteuid()) {
-		teardown();
-		expect_parsed("--user 12:34");
-		ck_assert(options.user.given && options.user.uid == 12 && options.user.gid == 34);
-	}
+	expect_parsed(geteuid() ? "" : "--user 12:34");
+	ck_assert(geteuid() || (options.user.given && options.user.uid == 12 && options.user.gid == 34));
 }
 END_TEST
 
@@ -343,6 +338,7 @@ static const struct {
 	{"-c 65", "-c '65': a guest can have 1 to 64 CPUs"},
 	{"-c two", "-c 'two': a guest can have 1 to 64 CPUs"},
 	{"--append", "option '--append' needs a value"},
+	{"--boot cdrom", "--boot 'cdrom': not one of disk"},
 	{"--initrd", "option '--initrd' needs a value"},
 	{"--gdb gdb.sock", "--gdb 'gdb.sock': not one of unix:PATH, tcp:127.0.0.1:PORT"},
 	{"--gdb unix:", "--gdb 'unix:': not one of unix:PATH"},
@@ -473,9 +469,9 @@ Suite *run_options_suite(void)
 	suite_add_tcase(suite, good_values);
 	tcase_add_checked_fixture(good_values, NULL, teardown);
 	tcase_add_test(good_values, nothing_given_is_lodger_with_a_scratch_disk);
-	tcase_add_test(good_values, kernel_of_ones_own_gets_no_disk);
+	tcase_add_loop_test(good_values, kernel_of_ones_own_or_boot_sector_gets_no_disk, 0, 2);
 	tcase_add_test(good_values, lodger_with_a_disk_gets_that_disk_only);
-	tcase_add_test(good_values, the_sandbox_is_on_and_nobody_else_unless_it_is_said);
+	tcase_add_test(good_values, root_may_become_another_user);
 	tcase_add_test(good_values, every_option_reaches_the_configuration);
 	tcase_add_test(good_values, debugger_is_let_in_by_tcp_too);
 	tcase_add_test(good_values, long_names_and_abbreviations_mean_the_same);

@@ -31,6 +31,7 @@ int main(void)
 		huge_pages_suite,
 		formats_suite,
 		firmware_suite,
+		boot_disk_suite,
 		lifecycle_suite,
 		pause_suite,
 		restart_suite,

@@ -17,6 +17,7 @@ Suite *host_suite(void);
 Suite *huge_pages_suite(void);
 Suite *formats_suite(void);
 Suite *firmware_suite(void);
+Suite *boot_disk_suite(void);
 Suite *lifecycle_suite(void);
 Suite *pause_suite(void);
 Suite *restart_suite(void);

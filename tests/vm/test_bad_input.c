@@ -105,6 +105,7 @@ static void make_bad_compressed(void)
 static void setup(void)
 {
 	static const uint8_t nothing[] = {0xf4};
+	uint8_t sector[512] = {0};
 
 	files_setup();
 	command = command_new();
@@ -116,6 +117,8 @@ static void setup(void)
 	files_make("good.rom", 65536);
 	files_make("large.rom", 5 * 65536);
 	files_make("good.img", 1 << 20);
+	memcpy(sector + 510, "\x55\xaa", 2);
+	files_write("boot.img", sector, sizeof(sector));
 	files_make("readonly.img", 1 << 20);
 	chmod("readonly.img", 0400);
 	mkdir("folder", 0700);
@@ -231,6 +234,15 @@ static const struct {
 	{{"run", "--disk", "path=odd.img"}, 102, {"odd.img", "512"}},
 	{{"run", "--disk", "path=fifo"}, 102, {"fifo"}},
 	{{"run", "--disk", "path=good.img", "--disk", "path=good.img"}, 102, {"good.img", "in use"}},
+	/* a boot from disk */
+	{{"run", "--boot", "disk"}, 100, {"disk", "--disk"}},
+	{{"run", "--boot", "cdrom"}, 100, {"--boot", "cdrom"}},
+	{{"run", "good.elf", "--boot=disk", "--disk", "path=good.img"}, 100, {"no kernel"}},
+	{{"run", "--boot=disk", "--disk=path=good.img", "--append=quiet"}, 100, {"command line"}},
+	{{"run", "--boot=disk", "--disk=path=boot.img", "--irqchip=split"}, 100, {"boot sector", "i8259"}},
+	{{"run", "--boot=disk", "--disk=path=good.img"}, 102, {"good.img", "55 AA"}},
+	{{"run", "--boot=disk", "--disk=path=empty"}, 102, {"empty"}},
+	{{"run", "--boot=disk", "--disk=path=missing.img"}, 102, {"missing.img", "No such file"}},
 	/* KVM */
 	{{"run", "--kvm-device", "/no/such/kvm"}, 101, {"/no/such/kvm", "No such file"}},
 	{{"run", "--kvm-device", "/dev/null"}, 101, {"/dev/null", "not a KVM device"}},

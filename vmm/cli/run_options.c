@@ -54,6 +54,16 @@ static int set_format(void *target, const char *value, struct error *error)
 	return 0;
 }
 
+static int set_boot(void *target, const char *value, struct error *error)
+{
+	struct run_options *options = target;
+
+	if (strcmp(value, "disk") != 0)
+		return option_bad_value(error, "--boot", value, "not one of disk");
+	options->config.format = LODGE_FORMAT_BOOT_SECTOR;
+	return 0;
+}
+
 static int set_initrd(void *target, const char *value, struct error *error)
 {
 	struct run_options *options = target;
@@ -332,6 +342,10 @@ const struct option_row run_option_rows[] = {
 	{"cpus", 'c', "N", "virtual CPUs, 1 to 64; default 1", set_cpus},
 	{"append", 0, "TEXT", "the kernel's command line", set_append},
 	{"initrd", 0, "FILE", "initial RAM disk", set_initrd},
+	{"boot", 0, "disk",
+		"no KERNEL: the boot sector of the first --disk, as a PC's BIOS starts\n"
+		"it, with a BIOS on the serial console: latchkey's",
+		set_boot},
 	{"firmware", 0, "latchkey|FILE",
 		"boot through a ROM, from the reset vector on: latchkey (lodge's own,\n"
 		"built in) or a file",
@@ -436,7 +450,7 @@ int run_options_parse(struct run_options *options, int argc, char **argv, struct
 		return error_set(error, ERROR_USAGE, -EINVAL, "--gdb-wait: there is no --gdb to wait at");
 	if (operand < argc)
 		options->config.kernel = argv[operand];
-	else if (!options->disk_count)
+	else if (!options->disk_count && options->config.format != LODGE_FORMAT_BOOT_SECTOR)
 		options->disk_count = 1; /* the zeroed entry: a scratch disk to play with */
 	if (options->rated_disks > options->disk_count) {
 		return error_set(error, ERROR_USAGE, -EINVAL,

@@ -8,10 +8,11 @@
 
 /* How a kernel is entered, and what it is told; several file formats may share one. */
 enum boot_protocol {
-	PROTOCOL_PVH,       /* 32-bit, Xen's start_info */
-	PROTOCOL_LINUX64,   /* 64-bit, Linux's boot_params */
-	PROTOCOL_MULTIBOOT, /* 32-bit, multiboot 1 */
-	PROTOCOL_FLAT,      /* 16-bit, told nothing */
+	PROTOCOL_PVH,         /* 32-bit, Xen's start_info */
+	PROTOCOL_LINUX64,     /* 64-bit, Linux's boot_params */
+	PROTOCOL_MULTIBOOT,   /* 32-bit, multiboot 1 */
+	PROTOCOL_FLAT,        /* 16-bit, told nothing */
+	PROTOCOL_BOOT_SECTOR, /* 16-bit, by firmware from a disk: there is no kernel to load */
 	PROTOCOLS
 };
 

@@ -2,8 +2,10 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "loader/bzimage.h"
 #include "loader/elf.h"
@@ -22,7 +24,8 @@
 
 bool boot_protocol_wants_pc(enum boot_protocol protocol)
 {
-	return protocol == PROTOCOL_MULTIBOOT || protocol == PROTOCOL_FLAT;
+	return protocol == PROTOCOL_MULTIBOOT || protocol == PROTOCOL_FLAT ||
+	       protocol == PROTOCOL_BOOT_SECTOR;
 }
 
 /* Kernels that cannot be booted, but can be told apart: their users get to know what to do. */
@@ -148,6 +151,27 @@ int loader_probe_flat(const struct image *image, struct kernel *ret_kernel, stru
 		.paddr = BOOT_FLAT_BASE,
 	};
 	*ret_kernel = kernel;
+	return 0;
+}
+
+int loader_probe_disk(const char *path, struct kernel *ret_kernel, struct error *error)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	uint8_t bytes[512];
+	ssize_t len = fd < 0 ? -1 : pread(fd, bytes, sizeof(bytes), 0);
+	int err = len < 0 ? errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	if (err)
+		return error_set(error, ERROR_IMAGE, -err, "%s: %s", path, strerror(err));
+	if (len < 512 || bytes[510] != 0x55 || bytes[511] != 0xaa) {
+		return error_set(error, ERROR_IMAGE, -ENOEXEC,
+			"%s: not bootable: its first 512 bytes do not end with 55 AA; a boot loader's installer sees to that",
+			path);
+	}
+	*ret_kernel = (struct kernel){
+		.protocol = PROTOCOL_BOOT_SECTOR, .format = "a disk's boot sector", .name = path};
 	return 0;
 }
 

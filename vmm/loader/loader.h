@@ -28,6 +28,12 @@ int loader_probe(const struct image *image, struct kernel *ret_kernel, struct er
 /* ... for a flat image, which has no magic: its user has to say that it is one. */
 int loader_probe_flat(const struct image *image, struct kernel *ret_kernel, struct error *error);
 
+/*
+ * ... for a disk whose first sector firmware will load in place of a kernel: whether there is one and it ends with 55 AA.
+ * What it does is the guest's.
+ */
+int loader_probe_disk(const char *path, struct kernel *ret_kernel, struct error *error);
+
 /* Copies the kernel into guest memory, which is fresh. */
 int loader_load_kernel(const struct kernel *kernel, const struct image *image, const struct guest_memory *mem,
 	struct error *error);

@@ -17,7 +17,9 @@ int boot_open(struct lodge_vm *vm, struct error *error)
 {
 	int err = 0;
 
-	if (vm->config.kernel)
+	if (vm->config.format == LODGE_FORMAT_BOOT_SECTOR)
+		err = loader_probe_disk(vm->config.disks[0].path, &vm->kernel_plan, error);
+	else if (vm->config.kernel)
 		err = image_open(&vm->kernel, vm->config.kernel, error);
 	else
 		image_from_bytes(&vm->kernel, "lodger", lodger_image_start,
@@ -29,12 +31,12 @@ int boot_open(struct lodge_vm *vm, struct error *error)
 
 int boot_judge(struct lodge_vm *vm, struct error *error)
 {
-	int err;
+	int err = 0;
 
 	/* 16-bit code has no magic, and what looks compressed may be code. */
 	if (vm->config.format == LODGE_FORMAT_FLAT) {
 		err = loader_probe_flat(&vm->kernel, &vm->kernel_plan, error);
-	} else {
+	} else if (vm->config.format != LODGE_FORMAT_BOOT_SECTOR) {
 		err = image_unpack(&vm->kernel, MIN(vm->config.memory, GIB(4)), error);
 		if (!err)
 			err = loader_probe(&vm->kernel, &vm->kernel_plan, error);
@@ -112,7 +114,8 @@ int boot_load(struct lodge_vm *vm, struct boot_state *ret_state, struct error *e
 	struct boot_data data = {.cmdline = vm->config.append ? vm->config.append : ""};
 	const struct guest_memory *mem = vm->config.firmware ? &vm->staged : &vm->mem;
 	const struct kernel *kernel = &vm->kernel_plan;
-	int err = loader_load_kernel(kernel, &vm->kernel, mem, error);
+	bool disk = kernel->protocol == PROTOCOL_BOOT_SECTOR;
+	int err = disk ? 0 : loader_load_kernel(kernel, &vm->kernel, mem, error);
 
 	if (!err && vm->config.initrd) {
 		err = loader_load_initrd(&vm->initrd, mem, kernel, &vm->initrd_base, error);
@@ -123,7 +126,7 @@ int boot_load(struct lodge_vm *vm, struct boot_state *ret_state, struct error *e
 		err = build_fdt(vm, mem, &data, error);
 	if (!err)
 		err = build_tables(vm, mem, &data, error);
-	if (err)
+	if (err || disk)
 		return err;
 	return loader_write_boot_data(&data, kernel, mem, ret_state, error);
 }

@@ -77,9 +77,18 @@ static int check_consoles(const struct lodge_config *config, struct error *error
 	return 0;
 }
 
-/* A flat image may fill the memory where others have their boot data. */
+/* A flat image may fill the memory where others have their boot data; a disk has its kernel and all that itself. */
 static int check_format(const struct lodge_config *config, struct error *error)
 {
+	const char *firmware = config->firmware;
+	bool told = config->kernel || config->initrd || (config->append && *config->append);
+
+	if (config->format == LODGE_FORMAT_BOOT_SECTOR &&
+		(told || !config->disk_count || !config->disks[0].path ||
+			(firmware && strcmp(firmware, "latchkey") != 0))) {
+		return error_set(error, ERROR_USAGE, -EINVAL,
+			"a boot from disk: takes a --disk path=FILE, and no kernel, command line, initrd or other firmware");
+	}
 	if (config->format != LODGE_FORMAT_FLAT)
 		return 0;
 	if (!config->kernel)

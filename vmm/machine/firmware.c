@@ -18,8 +18,12 @@ extern const char latchkey_image_start[], latchkey_image_end[];
 
 int firmware_open(struct lodge_vm *vm, struct error *error)
 {
-	const char *name = vm->config.firmware;
+	const char *name;
 	int err = 0;
+
+	if (!vm->config.firmware && vm->config.format == LODGE_FORMAT_BOOT_SECTOR)
+		vm->config.firmware = LATCHKEY;
+	name = vm->config.firmware;
 
 	if (!name)
 		return 0;
@@ -93,8 +97,19 @@ static int plan_kernel(struct lodge_vm *vm, const struct boot_state *state, stru
 {
 	const struct segments *segments = &vm->kernel_plan.segments;
 	struct boot_plan *plan = &vm->boot_plan;
+	struct kvm_sregs sregs = {0};
+	struct kvm_regs regs;
 	unsigned i;
 
+	/* No kernel yet: tables alone. Where the ROM's copy has its reset vector, a jump is to be a reset. */
+	if (vm->kernel_plan.protocol == PROTOCOL_BOOT_SECTOR) {
+		*plan = (struct boot_plan){.mode = BOOT_PLAN_NONE};
+		add_range(plan, ACPI_BASE, ACPI_SIZE);
+		add_range(plan, MPTABLE_BASE, MPTABLE_SIZE);
+		add_range(plan, RESET_VECTOR_BASE, RESET_VECTOR_SIZE);
+		return 0;
+	}
+	boot_regs_build(state, &regs, &sregs, guest_memory_at(&vm->staged, BOOT_GDT_BASE, BOOT_GDT_SIZE));
 	*plan = (struct boot_plan){
 		.mode = state->mode == BOOT_LONG_64 ? BOOT_PLAN_LONG_64 : BOOT_PLAN_PROTECTED_32,
 		.rip = (uint32_t)state->rip,
@@ -130,6 +145,19 @@ static void kernel_entered(void *ctx)
 		vm->firmware_us = (clock_ns() - vm->started_at) / 1000;
 }
 
+/* What a BIOS tells by INT 15h, and what a kernel from a disk may look for: nobody hands it a device tree. */
+static int add_disk_files(struct lodge_vm *vm)
+{
+	uint64_t low = vm->mem.regions[0].size;
+	unsigned count = e820_build(vm->e820, low, guest_memory_size(&vm->mem) - low);
+	int err =
+		fwcfg_add_file(&vm->board.fwcfg, "etc/e820", vm->e820, count * (uint32_t)sizeof(vm->e820[0]));
+
+	return err
+	               ?: fwcfg_add_file(&vm->board.fwcfg, "etc/fdt",
+				  guest_memory_at(&vm->staged, BOOT_FDT_BASE, BOOT_FDT_SIZE), BOOT_FDT_SIZE);
+}
+
 static int add_files(struct lodge_vm *vm, struct error *error)
 {
 	struct fwcfg *fwcfg = &vm->board.fwcfg;
@@ -138,6 +166,8 @@ static int add_files(struct lodge_vm *vm, struct error *error)
 
 	err = err ?: fwcfg_add_file(fwcfg, BOOT_MEMORY_FILE, low->hva, (uint32_t)low->size);
 	err = err ?: fwcfg_add_signal(fwcfg, BOOT_ENTERED_FILE, kernel_entered, vm);
+	if (!err && vm->kernel_plan.protocol == PROTOCOL_BOOT_SECTOR)
+		err = add_disk_files(vm);
 	if (err)
 		return error_set(error, ERROR_VMM, err, "fw_cfg: %s", strerror(-err));
 	return firmware_wants_pc(vm) ? firmware_add_files(vm, error) : 0;
@@ -145,13 +175,10 @@ static int add_files(struct lodge_vm *vm, struct error *error)
 
 int firmware_load(struct lodge_vm *vm, struct boot_state *state, struct error *error)
 {
-	struct kvm_sregs sregs = {0};
-	struct kvm_regs regs;
 	int err;
 
 	if (!vm->config.firmware)
 		return 0;
-	boot_regs_build(state, &regs, &sregs, guest_memory_at(&vm->staged, BOOT_GDT_BASE, BOOT_GDT_SIZE));
 	err = plan_kernel(vm, state, error);
 	err = err ?: add_files(vm, error);
 	err = err ?: rom_load(&vm->firmware, vm->mem.rom.hva, &vm->mem, error);

@@ -16,24 +16,19 @@
 
 extern const char option_image_start[], option_image_end[];
 
-struct __attribute__((packed)) memory_range {
-	uint64_t base, size;
-	uint32_t type;
-};
-
 struct firmware_files {
-	struct memory_range e820[GUEST_REGIONS_MAX + 1];
+	struct e820_entry e820[GUEST_REGIONS_MAX + 1];
 	uint8_t setup[SETUP_MAX];
 };
 
 /* Only RAM and what firmware cannot know of: what is below 1 MiB is its own. */
-static int add_memory(struct lodge_vm *vm, struct memory_range *e820)
+static int add_memory(struct lodge_vm *vm, struct e820_entry *e820)
 {
 	unsigned i;
 
 	for (i = 0; i < vm->mem.count; i++)
-		e820[i] = (struct memory_range){vm->mem.regions[i].gpa, vm->mem.regions[i].size, E820_RAM};
-	e820[i++] = (struct memory_range){KVM_IDENTITY_BASE, HOLE_END - KVM_IDENTITY_BASE, E820_RESERVED};
+		e820[i] = (struct e820_entry){vm->mem.regions[i].gpa, vm->mem.regions[i].size, E820_RAM};
+	e820[i++] = (struct e820_entry){KVM_IDENTITY_BASE, HOLE_END - KVM_IDENTITY_BASE, E820_RESERVED};
 	return fwcfg_add_file(&vm->board.fwcfg, "etc/e820", e820, (uint32_t)(i * sizeof(*e820)));
 }
 

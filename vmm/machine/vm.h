@@ -43,6 +43,7 @@
 #include "memory/huge_pages.h"
 #include "util/counter.h"
 #include "util/trace.h"
+#include "x86/e820.h"
 
 struct boot_state;
 struct error;
@@ -175,8 +176,9 @@ struct lodge_vm {
 	struct guest_memory mem;
 	struct guest_memory staged; /* with firmware: what mem would have at the kernel's entry without */
 	struct boot_plan boot_plan; /* ... and what latchkey takes from there */
-	struct firmware_files *firmware_files; /* what other firmware takes besides */
-	uint64_t initrd_base;                  /* 0: there is none */
+	struct e820_entry e820[E820_ENTRIES_MAX]; /* for a BIOS */
+	struct firmware_files *firmware_files;    /* what other firmware takes besides */
+	uint64_t initrd_base;                     /* 0: there is none */
 	struct pin_line lines[IOAPIC_PINS];
 	struct board board;
 	struct vcpu *vcpus; /* config.cpus of them */
