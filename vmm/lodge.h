@@ -285,7 +285,7 @@ struct lodge_result {
 	 * the firmware is another, which does not tell.
 	 */
 	uint64_t firmware_us;
-	bool has_registers; /* after a triple fault and a KVM error */
+	bool has_registers; /* after a triple fault, a KVM error, and a timeout: of the first CPU */
 	struct lodge_registers registers;
 	char console_tail[LODGE_CONSOLE_MAX]; /* the last of what the guest printed, NUL-terminated */
 };

@@ -155,6 +155,9 @@ START_TEST(no_guest_loop_outlives_the_timeout)
 	guest.config.timeout_ms = 300;
 	guest.config.kernel = "spin.elf";
 	ck_assert_int_eq(guest_run(&guest), 114);
+	/* Where it was. */
+	ck_assert(guest.result.has_registers && guest.result.registers.code_len >= 2);
+	ck_assert_mem_eq(guest.result.registers.code, spin, sizeof(spin));
 	guest.config.kernel = "halt.elf";
 	ck_assert_int_eq(guest_run(&guest), 114);
 }

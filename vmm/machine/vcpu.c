@@ -59,6 +59,17 @@ static void end_with_registers(struct vcpu *vcpu, enum lodge_outcome outcome, co
 	vm_end(vcpu->vm, &ending);
 }
 
+/* Where a guest was that had to be ended: by its first CPU. */
+static void tell_where_it_was(struct vcpu *vcpu)
+{
+	struct lodge_vm *vm = vcpu->vm;
+
+	pthread_mutex_lock(&vm->end_lock);
+	if (vcpu->id == 0 && vm->ended && vm->ending.outcome == LODGE_TIMEOUT)
+		read_registers(vcpu, &vm->ending);
+	pthread_mutex_unlock(&vm->end_lock);
+}
+
 /* The exits. */
 
 static void count(counter_t *counts, int index)
@@ -257,6 +268,7 @@ void *vcpu_main(void *ctx)
 			end_with_registers(vcpu, LODGE_KVM_INTERNAL_ERROR, what);
 		}
 	}
+	tell_where_it_was(vcpu);
 	pause_end_thread(vm, &vcpu->thread);
 	return NULL;
 }
