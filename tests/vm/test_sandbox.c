@@ -181,6 +181,7 @@ START_TEST(descriptors_are_closed_on_exec_and_none_is_inherited)
 	int pid = start_with_all_threads();
 	char path[512], target[256];
 	const struct dirent *entry;
+	unsigned count = 0;
 	DIR *fds;
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
@@ -194,15 +195,18 @@ START_TEST(descriptors_are_closed_on_exec_and_none_is_inherited)
 			continue;
 		snprintf(path, sizeof(path), "/proc/%d/fd/%s", pid, entry->d_name);
 		len = readlink(path, target, sizeof(target) - 1);
-		ck_assert_int_gt(len, 0);
+		if (len <= 0)
+			continue; /* closed meanwhile, as a client's connection is */
 		target[len] = '\0';
 		ck_assert_str_ne(target, "/dev/zero");
 		snprintf(path, sizeof(path), "/proc/%d/fdinfo/%s", pid, entry->d_name);
 		flags = field(path, "flags:");
-		ck_assert_msg(flags && strtoul(flags, NULL, 8) & O_CLOEXEC, "%s: %s %s", entry->d_name,
+		count++;
+		ck_assert_msg(!flags || strtoul(flags, NULL, 8) & O_CLOEXEC, "%s: %s %s", entry->d_name,
 			target, flags);
 	}
 	closedir(fds);
+	ck_assert_uint_gt(count, 10);
 }
 END_TEST
 
