@@ -93,6 +93,7 @@ check-unit: $(BUILD)/tests/check-unit $(BUILD)/lodge
 	$(Q)$<
 
 check-vm: $(BUILD)/tests/check-vm $(BUILD)/lodge
+	$(if $(filter tsan,$(FLAVOR)),,$(Q)LODGE=$(BUILD)/lodge tests/scripts/soak.sh || [ $$? = 77 ])
 	$(if $(FLAVOR),,+$(Q)tests/scripts/bench.sh --kvm || [ $$? = 77 ])
 	$(Q)LODGE=$(BUILD)/lodge LODGER=$(BUILD)/lodger.elf $< || [ $$? = 77 ]
 
