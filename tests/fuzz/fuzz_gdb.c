@@ -31,7 +31,7 @@ static int read_cpu(struct lodge_vm *vm, unsigned cpu, struct target_cpu *ret_cp
 {
 	(void)vm;
 	FUZZ_CHECK(guest.stands && cpu < CPUS);
-	*ret_cpu = guest.cpus[cpu];
+	*ret_cpu = guest.cpus[cpu % CPUS];
 	return guest.err;
 }
 
@@ -39,7 +39,7 @@ static int write_cpu(struct lodge_vm *vm, unsigned cpu, const struct target_cpu 
 {
 	(void)vm;
 	FUZZ_CHECK(guest.stands && cpu < CPUS && !guest.err);
-	guest.cpus[cpu] = *from;
+	guest.cpus[cpu % CPUS] = *from;
 	return guest.err;
 }
 
