@@ -296,17 +296,17 @@ END_TEST
 START_TEST(keys_come_from_the_console)
 {
 	const char *const argv[] = {
-		command_lodge(), "run", "--boot", "disk", "--disk", "path=" IMAGE, "--timeout", "30", NULL};
+		command_lodge(), "run", "--boot", "disk", "--disk", "path=" IMAGE, "--timeout", "100", NULL};
 	struct command *command = command_new();
 
 	make_disk(keys_code, keys_len);
 	command->input = "";
 	command->keep_input = true;
 	command_start(command, argv);
-	ck_assert_msg(command_expect(command, "key?", 20), "%s%s", command->out, command->err);
+	ck_assert_msg(command_expect(command, "key?", 60), "%s%s", command->out, command->err);
 	command_send(command, "ab\x1b[Bz\r", 7);
 	ck_assert_msg(
-		command_finish(command, 30) == 42, "%d %s%s", command->status, command->out, command->err);
+		command_finish(command, 60) == 42, "%d %s%s", command->status, command->out, command->err);
 	/* The arrow's scan code is 'P'. */
 	ck_assert_ptr_nonnull(strstr(command->out, "key?\r\nabPz"));
 	free(command);
@@ -370,7 +370,7 @@ Suite *boot_disk_suite(void)
 	TCase *tcase = tcase_create("boot-disk");
 
 	suite_add_tcase(suite, tcase);
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, setup, files_teardown);
 	tcase_add_test(tcase, boot_sector_finds_a_pc);
 	tcase_add_test(tcase, callers_registers_and_limits_are_kept);
