@@ -64,8 +64,12 @@ START_TEST(too_few_descriptors_are_an_error_that_says_so)
 		failed++;
 		ck_assert_msg(command->status == LODGE_STATUS_VMM_ERROR, "%s: status %d: %s", before,
 			command->status, command->err);
-		ck_assert_msg(is_one_line(command->err) && strstr(command->err, "ulimit -n"), "%s: %s",
-			before, command->err);
+		ck_assert_msg(is_one_line(command->err) && strstr(command->err, "Too many open files"),
+			"%s: %s", before, command->err);
+		/* A process that cannot be confined ends where it stands; the next one clears up. */
+		if (strstr(command->err, "sandbox: "))
+			continue;
+		ck_assert_msg(strstr(command->err, "ulimit -n") != NULL, "%s: %s", before, command->err);
 		ck_assert_msg(access("rt/few", F_OK) != 0, "%s: something is left of the name", before);
 	}
 	ck_assert_msg(limit < 64 && failed > 10, "%u are too few, and %u runs failed", limit, failed);

@@ -1,6 +1,7 @@
 #include "cli/guard.h"
 
 #include <dirent.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,6 +135,8 @@ void guard_begin(struct guard *guard, const struct run_options *options, const s
 	add_folders(&sandbox->filter, consoles, instance, debugger);
 	if (consoles->stdio && !tcgetattr(STDIN_FILENO, &violation.terminal))
 		violation.terminal_fd = STDIN_FILENO;
+	/* With a second arena, free() may open a file: to see whether it can give memory back (glibc's heap_trim()). */
+	mallopt(M_ARENA_MAX, 1);
 	violation_install(&violation);
 	config->opened = opened;
 	config->thread_started = thread_started;
