@@ -25,7 +25,7 @@ void sandbox_begin(struct sandbox *sandbox)
 	pthread_mutex_init(&sandbox->lock, NULL);
 	sandbox->layers |= layers_no_new_privs();
 	sandbox->layers |= layers_seccomp();
-	/* They take 0.8 ms at the start and the end of a guest that may live for 2: docs/sandbox.md. */
+	/* They take nearly 1 ms at the start and the end of a guest that may live for 2: docs/sandbox.md. */
 	if (sandbox->namespaces || !layers_has_landlock())
 		sandbox->layers |= layers_unshare(sandbox->layers);
 }
