@@ -281,8 +281,8 @@ struct lodge_result {
 	char kernel_format[LODGE_KERNEL_FORMAT_MAX];
 	char firmware[LODGE_FIRMWARE_MAX]; /* as configured; empty: none */
 	/*
-	 * Of run_us, what went by until latchkey, or its option ROM, entered the kernel, the first time; 0: it has not, or
-	 * the firmware is another, which does not tell.
+	 * Of run_us, what went by until latchkey, or its option ROM, entered the kernel, or latchkey went on to load a boot
+	 * sector, the first time; 0: it has not, or the firmware is another, which does not tell.
 	 */
 	uint64_t firmware_us;
 	bool has_registers; /* after a triple fault, a KVM error, and a timeout: of the first CPU */

@@ -80,10 +80,7 @@ static void read_map(struct bios *bios)
 
 void bios_init(struct bios *bios)
 {
-	uint32_t at;
-
-	for (at = BIOS_STATE; at < BIOS_STATE_END; at += 4)
-		memory_write32(at, 0);
+	*bios = (struct bios){0};
 	init_data_area(bios);
 	init_vectors();
 	init_pics();

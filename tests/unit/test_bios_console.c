@@ -304,6 +304,10 @@ START_TEST(windows_are_cleared_and_scrolled)
 	ck_assert_str_eq(bios_rig_output(), "");
 	type("x"); /* nobody knows where the terminal's cursor is by now */
 	ck_assert_str_eq(bios_rig_output(), "\x1b[1;1Hx");
+	call(0x0600, 0x0700, 0x0000, 0x004f); /* a part, though as wide as the screen */
+	ck_assert_str_eq(bios_rig_output(), "\x1b[1;1H\x1b[80X");
+	type("\ry");
+	ck_assert_str_eq(bios_rig_output(), "\x1b[1;1H\ry");
 	call(0x0600, 0x0700, 0x2000, 0x1000); /* upside down */
 	ck_assert_str_eq(bios_rig_output(), "");
 }
