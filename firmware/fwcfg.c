@@ -67,8 +67,8 @@ static bool same(const char *a, const char *b)
 
 struct fwcfg_file fwcfg_find(const char *name)
 {
-	struct entry entry;
-	uint32_t count;
+	struct entry entry = {0};
+	uint32_t count = 0;
 
 	dma(DMA_SELECT | DMA_READ | KEY_DIRECTORY << 16, (uint32_t)&count, sizeof(count));
 	for (count = __builtin_bswap32(count); count; count--) {

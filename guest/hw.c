@@ -75,7 +75,7 @@ static void read_multiboot2(const void *info)
 	const struct multiboot2_tag *tag = (const void *)((const char *)info + 8);
 
 	for (; tag->type != MULTIBOOT2_TAG_END;
-		tag = (const void *)((const char *)tag + (tag->size + 7u) / 8 * 8)) {
+		tag = (const void *)((const char *)tag + ((size_t)tag->size + 7) / 8 * 8)) {
 		const struct multiboot2_mmap *map = (const void *)tag;
 
 		if (tag->type == MULTIBOOT2_TAG_CMDLINE)

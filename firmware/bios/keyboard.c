@@ -174,7 +174,8 @@ static bool match(const struct keyboard *keyboard, bool *ret_whole, uint16_t *re
 	unsigned i, at, length = keyboard->length - 1u;
 
 	for (i = 0; i < COUNT(sequences); i++) {
-		for (at = 0; at < length && sequences[i].sequence[at] == keyboard->sequence[at + 1]; at++)
+		for (at = 0; at < length && (uint8_t)sequences[i].sequence[at] == keyboard->sequence[at + 1];
+			at++)
 			;
 		if (at < length)
 			continue;
@@ -251,7 +252,7 @@ static enum verdict take_key(struct bios *bios, struct frame *frame, bool extend
 enum verdict keyboard_service(struct bios *bios, struct frame *frame)
 {
 	uint8_t function = high8(frame->eax);
-	uint16_t key;
+	uint16_t key = 0;
 
 	switch (function) {
 	case 0x00:

@@ -36,8 +36,8 @@ unsigned fault_hits(void);
 /* For the wrappers: */
 
 struct fault {
-	int err;   /* it fails with this errno, and nothing is done; 0: it does not */
-	bool half; /* it does half of what it shall */
+	int err;  /* it fails with this errno, and nothing is done; 0: it does not */
+	int half; /* it does half of what it shall */
 };
 
 /* Counts a call, and waits if that is its fault. */

@@ -131,10 +131,10 @@ ssize_t __wrap_write(int fd, const void *from, size_t len);
 
 ssize_t __wrap_write(int fd, const void *from, size_t len)
 {
-	struct fault fault = fault_take(FAULT_write);
+	const struct fault any = fault_take(FAULT_write);
+	const struct fault fault =
+		any.err || any.half || len == sizeof(uint64_t) ? any : fault_take(FAULT_write_text);
 
-	if (!fault.err && !fault.half && len != sizeof(uint64_t))
-		fault = fault_take(FAULT_write_text);
 	if (fault.err) {
 		errno = fault.err;
 		return -1;

@@ -56,10 +56,12 @@ void debugger_send(struct debugger *debugger, const char *format, ...)
 static char next_byte(struct debugger *debugger)
 {
 	struct pollfd fd = {.fd = debugger->fd, .events = POLLIN};
-	char byte;
+	char byte = 0;
 
 	ck_assert_msg(poll(&fd, 1, 30000) == 1, "no answer within 30 s");
-	return recv(debugger->fd, &byte, 1, 0) == 1 ? byte : 0;
+	if (recv(debugger->fd, &byte, 1, 0) != 1)
+		byte = 0;
+	return byte;
 }
 
 const char *debugger_wait(struct debugger *debugger)

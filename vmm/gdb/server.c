@@ -150,7 +150,7 @@ static void client_ready(void *ctx, uint32_t events)
 
 static bool is_welcome(const struct lodge_gdb *gdb, int fd)
 {
-	struct sockaddr_storage address;
+	struct sockaddr_storage address = {0};
 	socklen_t len = sizeof(address);
 
 	if (gdb->client.fd >= 0 || getsockname(fd, (struct sockaddr *)&address, &len))

@@ -146,7 +146,7 @@ static void describe_cpu(struct session *session, unsigned cpu, char text[64])
 	struct target_cpu state;
 
 	if (session->ops->read_cpu(session->vm, cpu, &state))
-		strcpy(text, "gone");
+		snprintf(text, 64, "gone");
 	else
 		snprintf(text, 64, "%s, paging %s", mode_of(&state), state.sregs.cr0 & CR0_PG ? "on" : "off");
 }
@@ -401,7 +401,8 @@ static enum session_next answer_by_name(struct session *session, const char *pac
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		size_t len = strlen(rows[i].name);
 
-		if (strncmp(packet, rows[i].name, len) || (packet[len] && !strchr(":,;", packet[len - 1])))
+		if (strncmp(packet, rows[i].name, len) != 0 ||
+			(packet[len] && !strchr(":,;", packet[len - 1])))
 			continue;
 		return rows[i].answer ? rows[i].answer(session, packet + len) : say(session, rows[i].text);
 	}

@@ -309,6 +309,9 @@ int lodge_vm_run(struct lodge_vm *vm, struct lodge_result *ret_result)
 		event_timer_arm(&vm->timeout, vm->config.timeout_ms * 1000000);
 	run_machines(vm);
 	drain_console(vm);
+	/* Where it was. */
+	if (vm->ending.outcome == LODGE_TIMEOUT && vm->vcpu_count)
+		vcpu_read_registers(&vm->vcpus[0], &vm->ending);
 	result_fill(vm, ret_result);
 	release_write_signals(&before);
 	return ret_result->outcome == LODGE_VMM_ERROR ? -EIO : 0;

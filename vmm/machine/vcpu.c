@@ -23,7 +23,7 @@ static void read_code(struct vcpu *vcpu, const struct kvm_sregs *sregs, struct l
 		registers->code_len = len;
 }
 
-static void read_registers(struct vcpu *vcpu, struct ending *ending)
+void vcpu_read_registers(struct vcpu *vcpu, struct ending *ending)
 {
 	struct lodge_registers *to = &ending->registers;
 	struct kvm_sregs sregs;
@@ -53,21 +53,10 @@ static void end_with_registers(struct vcpu *vcpu, enum lodge_outcome outcome, co
 {
 	struct ending ending = {.outcome = outcome};
 
-	read_registers(vcpu, &ending);
+	vcpu_read_registers(vcpu, &ending);
 	snprintf(ending.message, sizeof(ending.message), "%s on CPU %u at rip 0x%" PRIx64, what, vcpu->id,
 		ending.registers.rip);
 	vm_end(vcpu->vm, &ending);
-}
-
-/* Where a guest was that had to be ended: by its first CPU. */
-static void tell_where_it_was(struct vcpu *vcpu)
-{
-	struct lodge_vm *vm = vcpu->vm;
-
-	pthread_mutex_lock(&vm->end_lock);
-	if (vcpu->id == 0 && vm->ended && vm->ending.outcome == LODGE_TIMEOUT)
-		read_registers(vcpu, &vm->ending);
-	pthread_mutex_unlock(&vm->end_lock);
 }
 
 /* The exits. */
@@ -268,7 +257,6 @@ void *vcpu_main(void *ctx)
 			end_with_registers(vcpu, LODGE_KVM_INTERNAL_ERROR, what);
 		}
 	}
-	tell_where_it_was(vcpu);
 	pause_end_thread(vm, &vcpu->thread);
 	return NULL;
 }

@@ -268,6 +268,8 @@ void lines_fini(struct lodge_vm *vm);
 
 /* vcpu.c: the body of a vCPU's thread. */
 void *vcpu_main(void *vcpu);
+void vcpu_read_registers(
+	struct vcpu *vcpu, struct ending *ending); /* on its thread, or when that has ended */
 
 /*
  * pause.c: starts a thread of the machine (0 or -errno); that thread says that it ends; whether it has to wait, which it
