@@ -117,6 +117,7 @@ Suite *huge_pages_suite(void)
 
 	suite_add_tcase(suite, tcase);
 	tcase_add_unchecked_fixture(tcase, lend, huge_pages_return);
+	tcase_add_checked_fixture(tcase, files_setup, files_teardown);
 	tcase_add_test(tcase, guest_runs_in_huge_pages);
 	tcase_add_test(tcase, memory_in_huge_pages_works_and_is_given_back);
 	tcase_add_test(tcase, a_restart_gets_its_huge_pages_again);
