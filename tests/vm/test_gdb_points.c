@@ -238,6 +238,35 @@ START_TEST(the_socket_is_the_user_s_alone_and_goes_with_the_guest)
 }
 END_TEST
 
+/* From latchkey's first instruction, in the sandbox, which knows what a debugger makes each thread call. */
+START_TEST(a_confined_guest_is_followed_from_the_reset_vector)
+{
+	command = command_new();
+	command_start(command,
+		(const char *[]){command_lodge(), "run", "-c", "2", "--firmware", "latchkey", "--append",
+			"run=cpus;exit 7", "--gdb", "unix:gdb.sock", "--gdb-wait", "--timeout", "60", NULL});
+	while (access("gdb.sock", F_OK))
+		usleep(1000);
+	debugger_connect(&gdb, "gdb.sock");
+	ck_assert_uint_eq(debugger_register(&gdb, DEBUGGER_RIP), 0xfffffff0);
+	ck_assert_str_ne(debugger_ask(&gdb, "mfffffff0,2"), "0000"); /* the ROM is seen */
+	for (unsigned i = 0; i < 20; i++)
+		ck_assert_str_eq(debugger_ask(&gdb, "vCont;s:1"), "T05thread:1;");
+	debugger_send(&gdb, "c");
+	usleep(2000);
+	debugger_break(&gdb);
+	ck_assert_str_eq(debugger_wait(&gdb), "T02thread:1;");
+	ck_assert_str_eq(
+		debugger_ask(&gdb, "P10=%016llx",
+			(unsigned long long)__builtin_bswap64(debugger_register(&gdb, DEBUGGER_RIP))),
+		"OK");
+	ck_assert_str_eq(debugger_ask(&gdb, "D"), "OK");
+	ck_assert_msg(command_finish(command, 60) == 7, "%s%s", command->out, command->err);
+	debugger_close(&gdb);
+	free(command);
+}
+END_TEST
+
 START_TEST(a_socket_that_cannot_be_had_is_told)
 {
 	command = command_new();
@@ -308,6 +337,7 @@ Suite *gdb_points_suite(void)
 	tcase_set_timeout(commands, 90);
 	tcase_add_checked_fixture(commands, files_setup, files_teardown);
 	tcase_add_test(commands, the_socket_is_the_user_s_alone_and_goes_with_the_guest);
+	tcase_add_test(commands, a_confined_guest_is_followed_from_the_reset_vector);
 	tcase_add_test(commands, a_socket_that_cannot_be_had_is_told);
 	tcase_add_test(commands, gdb_debugs_lodger);
 	suite_add_tcase(suite, commands);

@@ -139,6 +139,8 @@ static const struct rule rules[] = {
 	IOCTL(KVM_TRANSLATE, CONTROL, DEBUGGER),
 	ANY(getsockname, CONTROL, DEBUGGER),
 	ANY(setsockopt, CONTROL, DEBUGGER),
+	ANY(getpid, VCPU, DEBUGGER), /* one that meets a breakpoint stops the others: may_kick() */
+	ANY(gettid, VCPU, DEBUGGER),
 
 	/* The main thread: reads the kernel, builds a machine, and another one at a reset; prints, reports, leaves. */
 	ANY(pread64, MAIN, 0),
@@ -275,6 +277,13 @@ static bool may_reach_folders(enum sandbox_thread thread)
 	return thread == SANDBOX_CONTROL || thread == SANDBOX_MAIN;
 }
 
+/* A vCPU is taken out of the guest by a signal. */
+static bool may_kick(enum sandbox_thread thread, const struct filter_config *config)
+{
+	return thread == SANDBOX_CONTROL || thread == SANDBOX_MAIN ||
+	       (thread == SANDBOX_VCPU && config->needs & DEBUGGER);
+}
+
 bool filter_allows(enum sandbox_thread thread, const struct filter_config *config, const char *call)
 {
 	int number = seccomp_syscall_resolve_name(call);
@@ -288,7 +297,7 @@ bool filter_allows(enum sandbox_thread thread, const struct filter_config *confi
 		if (folder_calls[i] == number && config->folder_count)
 			return true;
 	}
-	return number == SCMP_SYS(tgkill) && may_reach_folders(thread);
+	return number == SCMP_SYS(tgkill) && may_kick(thread, config);
 }
 
 static int add_rules(scmp_filter_ctx filter, enum sandbox_thread thread, const struct filter_config *config)
@@ -305,17 +314,14 @@ static int add_rules(scmp_filter_ctx filter, enum sandbox_thread thread, const s
 			err = seccomp_rule_add_array(
 				filter, SCMP_ACT_ALLOW, rule->call, rule->mask != 0, &argument);
 	}
-	if (!may_reach_folders(thread))
-		return err;
-	for (i = 0; !err && i < config->folder_count; i++) {
+	for (i = 0; !err && i < config->folder_count && may_reach_folders(thread); i++) {
 		struct scmp_arg_cmp folder = {
 			0, SCMP_CMP_MASKED_EQ, UINT32_MAX, (unsigned)config->folders[i]};
 
 		for (j = 0; !err && j < ARRAY_SIZE(folder_calls); j++)
 			err = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, folder_calls[j], 1, &folder);
 	}
-	/* A vCPU is taken out of the guest by a signal. */
-	if (!err)
+	if (!err && may_kick(thread, config))
 		err = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, &own);
 	/* The C library then starts its threads by clone(), whose flags can be looked at. */
 	if (!err && thread == SANDBOX_MAIN)
