@@ -104,7 +104,7 @@ check: check-unit check-vm $(if $(FLAVOR),,check-linux)
 # a lot of bytes over a console, or repeat many attacks, stay out of it.
 .PHONY: check-linux check-linux-only check-linux-smoke check-vm-lane
 check-vm-lane: $(BUILD)/tests/check-vm $(BUILD)/lodge
-	$(Q)scripts/svm-lane --build $(BUILD) --scratch 512M $(addprefix --add ,$(wildcard /usr/bin/setpriv /lib/terminfo/x/xterm /usr/share/qemu/qboot.rom /usr/share/seabios/bios-microvm.bin)) --timeout 590 -- \
+	$(Q)scripts/svm-lane --build $(BUILD) --scratch 512M $(addprefix --add ,$(wildcard /usr/bin/setpriv /lib/terminfo/x/xterm /usr/share/qemu/qboot.rom /usr/share/seabios/bios-microvm.bin)) --timeout 880 -- \
 		env CK_EXCLUDE_TAGS=volume CK_TIMEOUT_MULTIPLIER=4 LODGE=$(BUILD)/lodge LODGER=$(BUILD)/lodger.elf $< || [ $$? = 77 ]
 
 check-linux: check-vm-lane check-linux-only

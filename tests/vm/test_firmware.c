@@ -266,9 +266,10 @@ START_TEST(rom_that_triple_faults_gives_status_and_registers)
 		guest.result.message);
 	ck_assert(guest.result.has_registers);
 	ck_assert_uint_eq(guest.result.registers.cs, 0xf000);
-	/* ... and the code, which is the ROM's. */
+	/* ... and the code, which is the ROM's. On SVM the CPU is reset before KVM tells of the shutdown. */
 	ck_assert_uint_ge(guest.result.registers.code_len, 2);
-	ck_assert_mem_eq(guest.result.registers.code, "\x0f\x0b", 2);
+	if (guest.result.registers.rip != 0xfff0)
+		ck_assert_mem_eq(guest.result.registers.code, "\x0f\x0b", 2);
 }
 END_TEST
 
@@ -336,11 +337,10 @@ Suite *firmware_suite(void)
 {
 	Suite *suite = suite_create("firmware");
 	TCase *tcase = tcase_create("latchkey"), *roms = tcase_create("roms"),
-	      *others = tcase_create("others");
+	      *others = tcase_create("others"), *volume = tcase_create("volume");
 
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, files_setup, files_teardown);
-	tcase_add_loop_test(tcase, kernel_cannot_tell_latchkey_from_a_direct_boot, 0, 2);
 	tcase_add_test(tcase, lodger_passes_its_self_tests_by_latchkey);
 	tcase_add_test(tcase, lodger_learns_the_same_by_latchkey);
 	tcase_add_test(tcase, reset_goes_through_latchkey_again);
@@ -357,5 +357,10 @@ Suite *firmware_suite(void)
 	tcase_add_test(others, qboot_starts_lodger);
 	tcase_add_test(others, seabios_starts_lodger);
 	suite_add_tcase(suite, others);
+	tcase_set_tags(volume, "volume");
+	tcase_set_timeout(volume, 120);
+	tcase_add_checked_fixture(volume, files_setup, files_teardown);
+	tcase_add_loop_test(volume, kernel_cannot_tell_latchkey_from_a_direct_boot, 0, 2);
+	suite_add_tcase(suite, volume);
 	return suite;
 }
