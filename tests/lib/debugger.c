@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -18,10 +19,15 @@
 void debugger_connect(struct debugger *debugger, const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int err;
 
 	strcpy(address.sun_path, path);
 	debugger->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	ck_assert_int_eq(connect(debugger->fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+	/* Its file is there a moment before it listens. */
+	while ((err = connect(debugger->fd, (const struct sockaddr *)&address, sizeof(address))) &&
+		errno == ECONNREFUSED)
+		usleep(1000);
+	ck_assert_int_eq(err, 0);
 	ck_assert_int_eq(debugger_ask(debugger, "?")[0], 'T');
 }
 
