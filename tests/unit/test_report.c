@@ -121,7 +121,6 @@ START_TEST(the_sandbox_is_a_list_of_names)
 	write_report();
 	ck_assert(json_is_array(json_object_get(report, "sandbox")));
 	ck_assert_uint_eq(json_array_size(json_object_get(report, "sandbox")), 0);
-	json_decref(report);
 	result.sandbox[0] = "seccomp";
 	result.sandbox[1] = "landlock";
 	result.sandbox_count = 2;

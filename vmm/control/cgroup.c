@@ -213,7 +213,8 @@ static int note(const struct cgroup *cgroup)
 
 static void drop_note(const struct cgroup *cgroup)
 {
-	unlinkat(cgroup->dir_fd, CGROUP_FILE, 0);
+	if (cgroup->dir_fd >= 0)
+		unlinkat(cgroup->dir_fd, CGROUP_FILE, 0);
 }
 
 void cgroup_let_go(struct cgroup *cgroup)
