@@ -147,6 +147,18 @@ static const char *inside(const struct cgroup *cgroup, const char *path)
 	return *rest ? rest + strspn(rest, "/") : ".";
 }
 
+/*
+ * Linux makes the topmost cgroup's folder without it: root would need a capability there to make a cgroup or to remove it, and
+ * has none by then, where the process is confined.
+ */
+static void let_owner_write(const char *folder)
+{
+	struct stat st;
+
+	if (!stat(folder, &st) && st.st_uid == geteuid() && !(st.st_mode & S_IWUSR))
+		(void)chmod(folder, (st.st_mode & 07777) | S_IWUSR);
+}
+
 static int find_home(struct cgroup *cgroup, struct error *error)
 {
 	FILE *mountinfo = fopen(cgroup->mountinfo, "re"), *self = fopen(cgroup->self, "re");
@@ -162,6 +174,7 @@ static int find_home(struct cgroup *cgroup, struct error *error)
 		fclose(self);
 	if (err)
 		return err;
+	let_owner_write(cgroup->home);
 	cgroup->top_fd = open(cgroup->top, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (cgroup->top_fd >= 0)
 		return 0;
