@@ -191,6 +191,7 @@ static const struct rule rules[] = {
 
 #if SANITIZED
 	/* sanitized.h */
+	ANY(gettimeofday, ALL, 0),
 	ANY(sigaltstack, ALL, 0),
 	ANY(gettid, ALL, 0),
 	ANY(getpid, ALL, 0),
