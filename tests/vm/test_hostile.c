@@ -428,7 +428,6 @@ Suite *hostile_suite(void)
 	tcase_set_tags(more, "volume");
 	tcase_set_timeout(more, 60);
 	tcase_add_checked_fixture(more, files_setup, files_teardown);
-	tcase_add_loop_test(more, huge_requests_hold_nobody_up, 0, 4);
 	tcase_add_test(more, memory_does_not_grow_under_attack);
 	suite_add_tcase(suite, more);
 	/* What a guest has two threads read to one place at once is its affair, but ThreadSanitizer sees it. */
@@ -436,6 +435,7 @@ Suite *hostile_suite(void)
 	tcase_set_timeout(engines, 60);
 	tcase_add_checked_fixture(engines, files_setup, files_teardown);
 	tcase_add_loop_test(engines, an_attack_ends_well_with_threads_and_in_memory_too, 0, (int)ATTACKS);
+	tcase_add_loop_test(engines, huge_requests_hold_nobody_up, 0, 4);
 	suite_add_tcase(suite, engines);
 
 	tcase_set_timeout(stops, 60);
