@@ -128,7 +128,6 @@ void guard_begin(struct guard *guard, const struct run_options *options, const s
 	guard->on = !options->no_sandbox;
 	if (!guard->on)
 		return;
-	sandbox->namespaces = instance != NULL;
 	sandbox->user = (struct layer_user){options->user.uid, options->user.gid};
 	sandbox->filter = (struct filter_config){
 		.needs = needs_of(config, consoles, instance, debugger), .pid = getpid()};

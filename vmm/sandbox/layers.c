@@ -104,7 +104,6 @@ unsigned layers_unshare(unsigned layers)
 		enum sandbox_layer layer;
 	} all[] = {
 		{CLONE_NEWNS, LAYER_MOUNT_NAMESPACE},
-		{CLONE_NEWNET, LAYER_NETWORK_NAMESPACE},
 		{CLONE_NEWIPC, LAYER_IPC_NAMESPACE},
 	};
 	unsigned i;
@@ -114,6 +113,44 @@ unsigned layers_unshare(unsigned layers)
 	for (i = 0; i < ARRAY_SIZE(all); i++)
 		layers |= unshare(all[i].flag) ? 0 : BIT(all[i].layer);
 	return layers;
+}
+
+static void *make_network(void *arg)
+{
+	struct layer_network *network = arg;
+
+	network->fd = unshare(CLONE_NEWNET) ? -1 : open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	network->made = network->fd >= 0;
+	return NULL;
+}
+
+void layers_begin_network(struct layer_network *network)
+{
+	network->begun = !pthread_create(&network->thread, NULL, make_network, network);
+}
+
+static void end_network(struct layer_network *network)
+{
+	if (network->begun)
+		pthread_join(network->thread, NULL);
+	network->begun = false;
+}
+
+unsigned layers_enter_network(struct layer_network *network)
+{
+	end_network(network);
+	/* Without a thread or /proc each has one of its own, as empty. */
+	if (network->made ? setns(network->fd, CLONE_NEWNET) : unshare(CLONE_NEWNET))
+		return 0;
+	return BIT(LAYER_NETWORK_NAMESPACE);
+}
+
+void layers_fini_network(struct layer_network *network)
+{
+	end_network(network);
+	if (network->made)
+		close(network->fd);
+	network->made = false;
 }
 
 /*
@@ -155,11 +192,6 @@ static unsigned landlock_version(void)
 	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 
 	return version > 0 ? (unsigned)version : 0;
-}
-
-bool layers_has_landlock(void)
-{
-	return landlock_version() > 0;
 }
 
 /* Rights by the version that brought them: 13, then refer, truncate, TCP's bind and connect, ioctl, scopes. */
@@ -227,6 +259,7 @@ unsigned layers_drop(const struct layer_user *user)
 unsigned layers_probe(void)
 {
 	const struct layer_user nobody = {0};
+	struct layer_network network = {0};
 	unsigned layers = 0;
 	pid_t child;
 	int fds[2];
@@ -238,7 +271,7 @@ unsigned layers_probe(void)
 		layers = layers_no_new_privs() | layers_seccomp() | layers_unshare(layers_unshare_pid());
 		if (!layers_empty_root(layers))
 			layers &= ~BIT(LAYER_MOUNT_NAMESPACE);
-		layers |= layers_landlock(NULL, 0) | layers_drop(&nobody);
+		layers |= layers_enter_network(&network) | layers_landlock(NULL, 0) | layers_drop(&nobody);
 		_exit(write(fds[1], &layers, sizeof(layers)) != sizeof(layers));
 	}
 	close(fds[1]);

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -29,6 +30,13 @@ struct layer_user {
 	gid_t gid;
 };
 
+/* A network namespace that is being made. */
+struct layer_network {
+	pthread_t thread; /* that makes it; to be joined while `begun` */
+	bool begun, made;
+	int fd; /* of it, if it was made */
+};
+
 /* All of these return the layers that are in force now, as bits 1 << LAYER_..., or fewer where the host has them not. */
 
 /* Before there is a second thread, or the fork() whose child shall have the pid namespace. */
@@ -37,12 +45,20 @@ unsigned layers_seccomp(void); /* there is seccomp: filter_load() may be called 
 unsigned layers_unshare_pid(void);
 unsigned layers_unshare(unsigned layers); /* in force already */
 
+/*
+ * A network namespace takes the kernel longer than all others together: it is made by a thread, while the caller opens
+ * what the guest needs. Who enters waits for it: each thread that is to be in it and was not started by one that is, no
+ * two at once, before layers_drop().
+ */
+void layers_begin_network(struct layer_network *network);
+unsigned layers_enter_network(struct layer_network *network);
+void layers_fini_network(struct layer_network *network); /* zeroed ones too */
+
 /* When all is open: the root is an empty folder that cannot be written to. Needs the mount namespace. */
 unsigned layers_empty_root(unsigned layers);
 
 /* When all is open: no file is reached but below these folders, nor a TCP port, nor a process outside. */
 unsigned layers_landlock(const int *folders, unsigned count);
-bool layers_has_landlock(void);
 
 /* The calling thread, and those that it starts, become that user and lose every capability. 0: it could not be. */
 unsigned layers_drop(const struct layer_user *user);

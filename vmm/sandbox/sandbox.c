@@ -24,34 +24,44 @@ void sandbox_begin(struct sandbox *sandbox)
 {
 	pthread_mutex_init(&sandbox->lock, NULL);
 	sandbox->layers |= layers_no_new_privs();
-	sandbox->layers |= layers_seccomp();
-	/* They take nearly 1 ms at the start and the end of a guest that may live for 2: docs/sandbox.md. */
-	if (sandbox->namespaces || !layers_has_landlock())
-		sandbox->layers |= layers_unshare(sandbox->layers);
+	sandbox->seccomp = layers_seccomp();
+	sandbox->layers |= sandbox->seccomp ? 1u << LAYER_SECCOMP : 0;
+	sandbox->layers |= layers_unshare(sandbox->layers);
+	layers_begin_network(&sandbox->network);
+}
+
+static unsigned enter_network(struct sandbox *sandbox)
+{
+	unsigned layer;
+
+	pthread_mutex_lock(&sandbox->lock);
+	layer = layers_enter_network(&sandbox->network);
+	pthread_mutex_unlock(&sandbox->lock);
+	return layer;
 }
 
 int sandbox_close(struct sandbox *sandbox)
 {
 	const struct filter_config *filter = &sandbox->filter;
-	bool seccomp = sandbox->layers & 1u << LAYER_SECCOMP;
 	struct sock_fprog program;
 	unsigned thread;
 	int err = 0;
 
 	/* What is built later would have to be built under the filter. */
-	for (thread = 0; seccomp && !err && thread < SANDBOX_THREADS; thread++) {
+	for (thread = 0; sandbox->seccomp && !err && thread < SANDBOX_THREADS; thread++) {
 		if (filter_is_needed(thread, filter))
 			err = program_of(sandbox, thread, &program);
 	}
 	if (err)
 		return err;
+	sandbox->layers |= enter_network(sandbox);
 	/* A mount namespace that shows all that is there is none of use. */
 	if (SANITIZED || !layers_empty_root(sandbox->layers))
 		sandbox->layers &= ~(1u << LAYER_MOUNT_NAMESPACE);
 	if (!SANITIZED)
 		sandbox->layers |= layers_landlock(filter->folders, filter->folder_count);
 	sandbox->layers |= layers_drop(&sandbox->user);
-	return seccomp ? sandbox_thread(sandbox, SANDBOX_MAIN) : 0;
+	return sandbox->seccomp ? sandbox_thread(sandbox, SANDBOX_MAIN) : 0;
 }
 
 int sandbox_thread(struct sandbox *sandbox, enum sandbox_thread thread)
@@ -60,11 +70,13 @@ int sandbox_thread(struct sandbox *sandbox, enum sandbox_thread thread)
 	int err = 0;
 
 	/* The disks' threads begin when the disks are opened. */
-	if (thread == SANDBOX_BLOCK)
+	if (thread == SANDBOX_BLOCK) {
+		enter_network(sandbox);
 		layers_drop(&sandbox->user);
-	if (sandbox->layers & 1u << LAYER_SECCOMP)
+	}
+	if (sandbox->seccomp)
 		err = program_of(sandbox, thread, &program);
-	if (!err && sandbox->layers & 1u << LAYER_SECCOMP)
+	if (!err && sandbox->seccomp)
 		err = filter_load(&program);
 	return err;
 }
@@ -73,6 +85,7 @@ void sandbox_fini(struct sandbox *sandbox)
 {
 	unsigned i;
 
+	layers_fini_network(&sandbox->network);
 	for (i = 0; i < ARRAY_SIZE(sandbox->programs); i++)
 		free(sandbox->programs[i].filter);
 }

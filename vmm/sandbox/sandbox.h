@@ -15,9 +15,10 @@ struct sandbox {
 	struct filter_config
 		filter; /* the caller's to fill before sandbox_close(), but for `needs` before _begin() */
 	struct layer_user user;
-	bool namespaces;      /* wanted also where Landlock does as well, and costs less: sandbox_begin() */
-	unsigned layers;      /* in force: 1 << LAYER_... */
-	pthread_mutex_t lock; /* guards the programs; nothing is taken below it */
+	unsigned layers;      /* in force: 1 << LAYER_...; the main thread's */
+	bool seccomp;         /* is one of them: any thread's, from sandbox_begin() on */
+	pthread_mutex_t lock; /* guards what follows; nothing is taken below it */
+	struct layer_network network;
 	struct sock_fprog programs[SANDBOX_THREADS]; /* filter NULL: not built yet */
 };
 
