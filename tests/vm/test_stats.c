@@ -1,13 +1,16 @@
 /* Statistics of guests that run, and disk rates. Times are bounded from below only: a machine may be slow. */
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/elf_builder.h"
 #include "lib/files.h"
 #include "lib/guest.h"
+#include "util/bytes.h"
 #include "vm/suites.h"
 
 #define MS 1000000ull
@@ -94,6 +97,34 @@ START_TEST(counts_and_times_grow_while_the_guest_runs)
 	ck_assert_uint_eq(later.vcpus[1].exits, 0); /* it waits for a SIPI */
 	ck_assert_uint_ge(guest_count(later.exits, later.exit_count, "io"), 2000);
 	ck_assert_uint_ge(guest_count(later.devices, later.device_count, "serial"), 2000);
+	stop();
+	lodge_vm_free(vm);
+}
+END_TEST
+
+/* Its thread is made to wait in its handlers, by others that want its CPU. */
+START_TEST(guest_time_never_falls)
+{
+	pid_t rivals[4];
+	unsigned i;
+
+	for (i = 0; i < ARRAY_SIZE(rivals); i++) {
+		rivals[i] = fork();
+		while (!rivals[i])
+			;
+	}
+	start_exits(1);
+	read_until_exits(10);
+	for (i = 0; i < 300; i++) {
+		read_stats(&later);
+		ck_assert_uint_ge(later.vcpus[0].guest_ns, stats.vcpus[0].guest_ns);
+		stats = later;
+		usleep(1000);
+	}
+	for (i = 0; i < ARRAY_SIZE(rivals); i++) {
+		kill(rivals[i], SIGKILL);
+		waitpid(rivals[i], NULL, 0);
+	}
 	stop();
 	lodge_vm_free(vm);
 }
@@ -314,6 +345,7 @@ Suite *stats_suite(void)
 	tcase_add_checked_fixture(usage, files_setup, files_teardown);
 	tcase_add_test(usage, a_vm_that_has_not_run_has_used_nothing);
 	tcase_add_test(usage, counts_and_times_grow_while_the_guest_runs);
+	tcase_add_test(usage, guest_time_never_falls);
 	tcase_add_test(usage, after_the_run_the_last_values_are_kept_and_are_the_results);
 	tcase_add_test(usage, a_pause_is_told_and_counted);
 	tcase_add_test(usage, any_thread_may_read_through_start_and_end);

@@ -92,17 +92,20 @@ static double ns_per_cycle(const struct lodge_vm *vm)
 	return cycles ? (double)ns / (double)cycles : 0;
 }
 
-static void add_vcpu(struct lodge_vm *vm, const struct vcpu *vcpu, double scale, struct lodge_stats *stats)
+static void add_vcpu(struct lodge_vm *vm, struct vcpu *vcpu, double scale, struct lodge_stats *stats)
 {
 	struct lodge_vcpu_stats *to = &stats->vcpus[vcpu->id];
-	uint64_t exit_ns = (uint64_t)((double)counter_get(&vcpu->exit_cycles) * scale), total_ns;
+	uint64_t exit_ns = (uint64_t)((double)counter_get(&vcpu->exit_cycles) * scale), total_ns, guest_ns;
 	uint32_t reason;
 
 	pthread_mutex_lock(&vm->gate.lock);
 	total_ns = cpu_ns(&vcpu->thread);
+	guest_ns = total_ns - MIN(exit_ns, total_ns);
+	/* Who loses its CPU in a handler spends time there, but none of the CPU's: that would count backwards. */
+	guest_ns = vcpu->guest_ns = MAX(vcpu->guest_ns, guest_ns);
 	pthread_mutex_unlock(&vm->gate.lock);
 	to->exit_ns += exit_ns;
-	to->guest_ns += total_ns - MIN(exit_ns, total_ns);
+	to->guest_ns += guest_ns;
 	for (reason = 0; reason < KVM_EXIT_REASONS; reason++) {
 		uint64_t count = counter_get(&vcpu->exits[reason]);
 

@@ -67,6 +67,7 @@ struct vcpu {
 	/* Counted by the vCPU's own thread, read by any. */
 	counter_t exits[KVM_EXIT_REASONS];
 	counter_t exit_cycles;             /* of clock_cycles(), in the handlers */
+	uint64_t guest_ns;                 /* as told last, under gate.lock */
 	counter_t pio[BUS_RANGES_MAX + 1]; /* by the range's index; the last: nobody's */
 	counter_t mmio[BUS_RANGES_MAX + 1];
 };
