@@ -1,6 +1,7 @@
 /* The hotel: guests by name, started, looked at, steered and stopped through the command line and the sockets. */
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -155,6 +156,26 @@ START_TEST(wait_for_a_guest_that_is_killed_tells_so)
 }
 END_TEST
 
+/* A signal stops the threads one by one, each when it comes to look. */
+static bool all_threads_stand_still(int pid)
+{
+	char path[64], state = 'T';
+	glob_t threads;
+	size_t i;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/*/stat", pid);
+	ck_assert_int_eq(glob(path, 0, NULL, &threads), 0);
+	for (i = 0; i < threads.gl_pathc && state == 'T'; i++) {
+		FILE *file = fopen(threads.gl_pathv[i], "r");
+
+		ck_assert_ptr_nonnull(file);
+		ck_assert_int_eq(fscanf(file, "%*d (%*[^)]) %c", &state), 1);
+		fclose(file);
+	}
+	globfree(&threads);
+	return state == 'T';
+}
+
 START_TEST(a_guest_whose_process_stands_still_is_listed_as_silent)
 {
 	int pid;
@@ -162,6 +183,8 @@ START_TEST(a_guest_whose_process_stands_still_is_listed_as_silent)
 	start("web");
 	pid = pid_of("web");
 	kill(pid, SIGSTOP);
+	while (!all_threads_stand_still(pid))
+		usleep(1000);
 	ck_assert_int_eq(command_call(command, "list", NULL), 0);
 	kill(pid, SIGCONT);
 	ck_assert_ptr_nonnull(strstr(command->out, "silent"));
