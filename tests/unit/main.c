@@ -1,9 +1,7 @@
-/* The unit tests: every module that needs no /dev/kvm. Each test is a process of its own, with a timeout. */
-#include <check.h>
-#include <stddef.h>
-#include <stdlib.h>
-
+/* The unit tests: every module that needs no /dev/kvm. */
 #include "unit/suites.h"
+
+#include "lib/run_suites.h"
 
 static Suite *(*const suites[])(void) = {
 	size_suite,
@@ -71,14 +69,5 @@ static Suite *(*const suites[])(void) = {
 
 int main(void)
 {
-	const size_t count = sizeof(suites) / sizeof(suites[0]);
-	SRunner *runner = srunner_create(NULL);
-	int failed;
-
-	for (size_t i = 0; i < count; i++)
-		srunner_add_suite(runner, suites[i]());
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suites(suites, sizeof(suites) / sizeof(suites[0]));
 }
