@@ -112,12 +112,8 @@ START_TEST(command_line_leaves_room_for_its_nul)
 }
 END_TEST
 
-START_TEST(flat_image_is_a_file_that_gets_nothing_else)
+static void expect_neither_command_line_nor_initrd(void)
 {
-	config.format = LODGE_FORMAT_FLAT;
-	expect_refused("none is given");
-	config.kernel = "boot.bin";
-	ck_assert_int_eq(config_check(&config, &error), 0);
 	config.append = "";
 	ck_assert_int_eq(config_check(&config, &error), 0);
 	config.append = "quiet";
@@ -126,6 +122,15 @@ START_TEST(flat_image_is_a_file_that_gets_nothing_else)
 	config.initrd = "rd.img";
 	expect_refused("initrd");
 	config.initrd = NULL;
+}
+
+START_TEST(flat_image_is_a_file_that_gets_nothing_else)
+{
+	config.format = LODGE_FORMAT_FLAT;
+	expect_refused("none is given");
+	config.kernel = "boot.bin";
+	ck_assert_int_eq(config_check(&config, &error), 0);
+	expect_neither_command_line_nor_initrd();
 	config.firmware = "latchkey";
 	expect_refused("firmware");
 	config.format = LODGE_FORMAT_AUTO;
@@ -142,14 +147,7 @@ START_TEST(boot_from_disk_has_a_disk_and_nothing_else)
 	config.disks = &disk;
 	config.disk_count = 1;
 	ck_assert_int_eq(config_check(&config, &error), 0);
-	config.append = "";
-	ck_assert_int_eq(config_check(&config, &error), 0);
-	config.append = "quiet";
-	expect_refused("command line");
-	config.append = NULL;
-	config.initrd = "rd.img";
-	expect_refused("initrd");
-	config.initrd = NULL;
+	expect_neither_command_line_nor_initrd();
 	config.kernel = "k.elf";
 	expect_refused("kernel");
 	config.kernel = NULL;
