@@ -24,7 +24,6 @@ int firmware_open(struct lodge_vm *vm, struct error *error)
 	if (!vm->config.firmware && vm->config.format == LODGE_FORMAT_BOOT_SECTOR)
 		vm->config.firmware = LATCHKEY;
 	name = vm->config.firmware;
-
 	if (!name)
 		return 0;
 	if (!strcmp(name, LATCHKEY))
