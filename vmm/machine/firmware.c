@@ -181,6 +181,8 @@ int firmware_load(struct lodge_vm *vm, struct boot_state *state, struct error *e
 	err = plan_kernel(vm, state, error);
 	err = err ?: add_files(vm, error);
 	err = err ?: rom_load(&vm->firmware, vm->mem.rom.hva, &vm->mem, error);
+	if (err)
+		return err;
 	*state = (struct boot_state){.mode = BOOT_RESET, .rip = RESET_IP, .rdx = cpu_signature(vm->cpuid)};
-	return err;
+	return 0;
 }

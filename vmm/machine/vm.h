@@ -230,7 +230,7 @@ void ram_name(struct lodge_vm *vm, unsigned count);
 
 /*
  * boot.c: opens the kernel and its initrd; unpacks and checks the kernel; loads them, and describes the machine to
- * them.
+ * them. What boots from disk has no *ret_state: firmware_load() makes it.
  */
 int boot_open(struct lodge_vm *vm, struct error *error);
 int boot_judge(struct lodge_vm *vm, struct error *error);
