@@ -376,13 +376,13 @@ START_TEST(items_that_are_no_files_have_their_keys)
 {
 	unsigned i;
 
-	ck_assert_int_eq(fwcfg_add_bytes(&fwcfg, FWCFG_KERNEL_DATA, "kernel", 6), 0);
-	ck_assert_int_eq(fwcfg_add_number(&fwcfg, FWCFG_KERNEL_SIZE, 0x12345678, 4), 0);
+	ck_assert_int_eq(fwcfg_add_bytes(&fwcfg, FW_CFG_KERNEL_DATA, "kernel", 6), 0);
+	ck_assert_int_eq(fwcfg_add_number(&fwcfg, FW_CFG_KERNEL_SIZE, 0x12345678, 4), 0);
 	expect(0x11, "kernel", 6);
 	expect(0x08, "\x78\x56\x34\x12", 4);
-	for (i = 0; !fwcfg_add_number(&fwcfg, FWCFG_KERNEL_ADDR, 1, 4); i++)
+	for (i = 0; !fwcfg_add_number(&fwcfg, FW_CFG_KERNEL_ADDR, 1, 4); i++)
 		ck_assert_uint_lt(i, FWCFG_ITEMS_MAX);
-	ck_assert_int_eq(fwcfg_add_number(&fwcfg, FWCFG_KERNEL_ADDR, 1, 4), -ENOSPC);
+	ck_assert_int_eq(fwcfg_add_number(&fwcfg, FW_CFG_KERNEL_ADDR, 1, 4), -ENOSPC);
 	ck_assert_int_eq(fwcfg_add_file(&fwcfg, "opt/late", "", 0), -ENOSPC);
 }
 END_TEST

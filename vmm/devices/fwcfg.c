@@ -13,36 +13,6 @@ enum {
 	DMA_LOW = 8,
 };
 
-#define ID_TRADITIONAL 0x1 /* the two ports */
-#define ID_DMA         0x2
-
-/* Of a DMA's control word; its upper half is the key to select. */
-#define DMA_ERROR  0x01u
-#define DMA_READ   0x02u
-#define DMA_SKIP   0x04u
-#define DMA_SELECT 0x08u
-#define DMA_WRITE  0x10u
-
-/* In guest memory, big-endian. */
-struct dma_access {
-	uint32_t control;
-	uint32_t length;
-	uint64_t address;
-};
-
-/* An entry of the directory; its numbers are big-endian. */
-struct entry {
-	uint32_t size;
-	uint16_t key;
-	uint16_t reserved;
-	char name[FWCFG_NAME_MAX];
-};
-
-static_assert(sizeof(struct dma_access) == 16, "as in the specification");
-static_assert(sizeof(struct entry) == 64, "as in the specification");
-static_assert(
-	FWCFG_DIRECTORY_SIZE == 4 + FWCFG_FILES_MAX * sizeof(struct entry), "the directory holds all files");
-
 static const struct fwcfg_item *find(const struct fwcfg *fwcfg, uint16_t key)
 {
 	unsigned i;
@@ -54,16 +24,14 @@ static const struct fwcfg_item *find(const struct fwcfg *fwcfg, uint16_t key)
 }
 
 /*
- * Bit 14 of the key asks for writing, which is long gone from the specification: data that is written is ignored. It
- * is no part of the item's number.
+ * FW_CFG_WRITE_CHANNEL asks for writing, which is long gone from the specification: data that is written is ignored. It is no
+ * part of the item's number.
  */
-#define KEY_WRITE 0x4000
-
 static void select_item(struct fwcfg *fwcfg, uint16_t key)
 {
 	const struct fwcfg_item *item;
 
-	fwcfg->state.key = key & (uint16_t)~KEY_WRITE;
+	fwcfg->state.key = key & (uint16_t)~FW_CFG_WRITE_CHANNEL;
 	fwcfg->state.offset = 0;
 	item = find(fwcfg, fwcfg->state.key);
 	if (item && item->selected)
@@ -95,8 +63,8 @@ static void read_on(struct fwcfg *fwcfg, void *to, uint32_t len)
 static void dma(struct fwcfg *fwcfg, uint64_t gpa)
 {
 	const struct fwcfg_config *config = &fwcfg->config;
-	void *at = config->memory_at(config->memory_ctx, gpa, sizeof(struct dma_access)), *to = NULL;
-	struct dma_access access;
+	void *at = config->memory_at(config->memory_ctx, gpa, sizeof(struct fw_cfg_dma_access)), *to = NULL;
+	struct fw_cfg_dma_access access;
 	uint32_t control, len, error = 0;
 
 	if (!at)
@@ -105,13 +73,13 @@ static void dma(struct fwcfg *fwcfg, uint64_t gpa)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	control = be32toh(access.control);
 	len = be32toh(access.length);
-	if (control & DMA_SELECT)
+	if (control & FW_CFG_DMA_CTL_SELECT)
 		select_item(fwcfg, (uint16_t)(control >> 16));
-	if (control & DMA_READ && len)
+	if (control & FW_CFG_DMA_CTL_READ && len)
 		to = config->memory_at(config->memory_ctx, be64toh(access.address), len);
-	if (control & DMA_READ ? len && !to : control & DMA_WRITE)
-		error = htobe32(DMA_ERROR);
-	else if (control & (DMA_READ | DMA_SKIP))
+	if ((control & FW_CFG_DMA_CTL_READ) ? len && !to : control & FW_CFG_DMA_CTL_WRITE)
+		error = htobe32(FW_CFG_DMA_CTL_ERROR);
+	else if (control & (FW_CFG_DMA_CTL_READ | FW_CFG_DMA_CTL_SKIP))
 		read_on(fwcfg, to, len);
 	memcpy(at, &error, sizeof(error));
 }
@@ -164,23 +132,23 @@ static int add(struct fwcfg *fwcfg, const struct fwcfg_item *item)
 	return 0;
 }
 
-int fwcfg_add_bytes(struct fwcfg *fwcfg, enum fwcfg_key key, const void *bytes, uint32_t size)
+int fwcfg_add_bytes(struct fwcfg *fwcfg, uint16_t key, const void *bytes, uint32_t size)
 {
-	const struct fwcfg_item item = {.key = (uint16_t)key, .bytes = bytes, .size = size};
+	const struct fwcfg_item item = {.key = key, .bytes = bytes, .size = size};
 
 	return add(fwcfg, &item);
 }
 
-int fwcfg_add_number(struct fwcfg *fwcfg, enum fwcfg_key key, uint64_t number, uint32_t size)
+int fwcfg_add_number(struct fwcfg *fwcfg, uint16_t key, uint64_t number, uint32_t size)
 {
-	const struct fwcfg_item item = {.key = (uint16_t)key, .number = number, .size = size};
+	const struct fwcfg_item item = {.key = key, .number = number, .size = size};
 
 	return add(fwcfg, &item);
 }
 
 static int add_file(struct fwcfg *fwcfg, const char *name, struct fwcfg_item *item)
 {
-	struct entry entry = {.size = htobe32(item->size)};
+	struct fw_cfg_file entry = {.size = htobe32(item->size)};
 	uint32_t count;
 	unsigned i;
 	int err;
@@ -188,7 +156,7 @@ static int add_file(struct fwcfg *fwcfg, const char *name, struct fwcfg_item *it
 	if (!*name || strlen(name) >= sizeof(entry.name))
 		return -EINVAL;
 	for (i = 0; i < fwcfg->file_count; i++) {
-		struct entry other;
+		struct fw_cfg_file other;
 
 		memcpy(&other, fwcfg->directory + sizeof(count) + i * sizeof(other), sizeof(other));
 		if (!strcmp(other.name, name))
@@ -196,11 +164,11 @@ static int add_file(struct fwcfg *fwcfg, const char *name, struct fwcfg_item *it
 	}
 	if (fwcfg->file_count == FWCFG_FILES_MAX)
 		return -ENOSPC;
-	item->key = (uint16_t)(FWCFG_FIRST_FILE + i);
+	item->key = (uint16_t)(FW_CFG_FILE_FIRST + i);
 	err = add(fwcfg, item);
 	if (err)
 		return err;
-	entry.key = htobe16(item->key);
+	entry.select = htobe16(item->key);
 	memcpy(entry.name, name, strlen(name) + 1);
 	memcpy(fwcfg->directory + sizeof(count) + i * sizeof(entry), &entry, sizeof(entry));
 	count = htobe32(++fwcfg->file_count);
@@ -225,12 +193,12 @@ int fwcfg_add_signal(struct fwcfg *fwcfg, const char *name, void (*selected)(voi
 void fwcfg_init(struct fwcfg *fwcfg, const struct fwcfg_config *config)
 {
 	*fwcfg = (struct fwcfg){.config = *config, .lock = PTHREAD_MUTEX_INITIALIZER};
-	fwcfg_add_bytes(fwcfg, FWCFG_SIGNATURE, "QEMU", 4);
-	fwcfg_add_number(fwcfg, FWCFG_ID, ID_TRADITIONAL | ID_DMA, 4);
-	fwcfg_add_number(fwcfg, FWCFG_RAM_SIZE, config->ram_size, 8);
-	fwcfg_add_number(fwcfg, FWCFG_CPUS, config->cpus, 2);
-	fwcfg_add_number(fwcfg, FWCFG_CPUS_MAX, config->cpus, 2);
-	fwcfg_add_bytes(fwcfg, FWCFG_DIRECTORY, fwcfg->directory, sizeof(fwcfg->directory));
+	fwcfg_add_bytes(fwcfg, FW_CFG_SIGNATURE, "QEMU", 4);
+	fwcfg_add_number(fwcfg, FW_CFG_ID, FW_CFG_VERSION | FW_CFG_VERSION_DMA, 4);
+	fwcfg_add_number(fwcfg, FW_CFG_RAM_SIZE, config->ram_size, 8);
+	fwcfg_add_number(fwcfg, FW_CFG_NB_CPUS, config->cpus, 2);
+	fwcfg_add_number(fwcfg, FW_CFG_MAX_CPUS, config->cpus, 2);
+	fwcfg_add_bytes(fwcfg, FW_CFG_FILE_DIR, fwcfg->directory, sizeof(fwcfg->directory));
 }
 
 void fwcfg_fini(struct fwcfg *fwcfg)

@@ -4,9 +4,11 @@
  *
  * One range of FWCFG_SIZE bytes. The two ports overlap: the selector is a 16-bit write at offset 0, the data port a
  * byte at offset 1. At offset 4 is the DMA address, two big-endian halves; the write of the second one starts the DMA.
+ * linux/qemu_fw_cfg.h has the keys.
  */
 #pragma once
 
+#include <linux/qemu_fw_cfg.h>
 #include <pthread.h>
 #include <stdint.h>
 
@@ -14,32 +16,7 @@
 
 #define FWCFG_FILES_MAX      16
 #define FWCFG_ITEMS_MAX      (FWCFG_FILES_MAX + 24)
-#define FWCFG_NAME_MAX       56 /* NUL included */
-#define FWCFG_DIRECTORY_SIZE (4 + FWCFG_FILES_MAX * (8 + FWCFG_NAME_MAX))
-
-/* Numbers are little-endian, of 32 bits unless it says otherwise; those of the directory are big-endian. */
-enum fwcfg_key {
-	FWCFG_SIGNATURE = 0x00,
-	FWCFG_ID = 0x01,
-	FWCFG_RAM_SIZE = 0x03, /* 64 bits */
-	FWCFG_CPUS = 0x05,     /* 16 bits */
-	FWCFG_KERNEL_ADDR = 0x07,
-	FWCFG_KERNEL_SIZE = 0x08,
-	FWCFG_INITRD_ADDR = 0x0a,
-	FWCFG_INITRD_SIZE = 0x0b,
-	FWCFG_CPUS_MAX = 0x0f, /* 16 bits */
-	FWCFG_KERNEL_ENTRY = 0x10,
-	FWCFG_KERNEL_DATA = 0x11,
-	FWCFG_INITRD_DATA = 0x12,
-	FWCFG_CMDLINE_ADDR = 0x13,
-	FWCFG_CMDLINE_SIZE = 0x14, /* NUL included */
-	FWCFG_CMDLINE_DATA = 0x15,
-	FWCFG_SETUP_ADDR = 0x16,
-	FWCFG_SETUP_SIZE = 0x17,
-	FWCFG_SETUP_DATA = 0x18,
-	FWCFG_DIRECTORY = 0x19,
-	FWCFG_FIRST_FILE = 0x20,
-};
+#define FWCFG_DIRECTORY_SIZE (4 + FWCFG_FILES_MAX * sizeof(struct fw_cfg_file))
 
 struct fwcfg_config {
 	uint64_t ram_size;
@@ -83,10 +60,10 @@ void fwcfg_fini(struct fwcfg *fwcfg);
 /*
  * All of these before the vCPUs run. Bytes stay the caller's and are read until the end. -ENOSPC: too many items.
  *
- * Items that are no files: each key once.
+ * Items that are no files: each key once. A number has `size` bytes and is little-endian.
  */
-int fwcfg_add_bytes(struct fwcfg *fwcfg, enum fwcfg_key key, const void *bytes, uint32_t size);
-int fwcfg_add_number(struct fwcfg *fwcfg, enum fwcfg_key key, uint64_t number, uint32_t size);
+int fwcfg_add_bytes(struct fwcfg *fwcfg, uint16_t key, const void *bytes, uint32_t size);
+int fwcfg_add_number(struct fwcfg *fwcfg, uint16_t key, uint64_t number, uint32_t size);
 
 /* A file. -EINVAL: an empty or overlong name; -EEXIST: the name is there; -ENOSPC: too many files, too. */
 int fwcfg_add_file(struct fwcfg *fwcfg, const char *name, const void *bytes, uint32_t size);

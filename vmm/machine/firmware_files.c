@@ -34,7 +34,7 @@ static int add_memory(struct lodge_vm *vm, struct e820_entry *e820)
 
 /* What lies at gpa, by three keys: where, how long, and the bytes. */
 static int add_data(
-	struct fwcfg *fwcfg, const enum fwcfg_key keys[3], uint64_t gpa, const void *bytes, uint64_t len)
+	struct fwcfg *fwcfg, const uint16_t keys[3], uint64_t gpa, const void *bytes, uint64_t len)
 {
 	int err = fwcfg_add_number(fwcfg, keys[0], gpa, 4);
 
@@ -48,8 +48,8 @@ static int add_data(
  */
 static int add_kernel(struct lodge_vm *vm, uint8_t *setup, struct error *error)
 {
-	static const enum fwcfg_key setup_keys[] = {FWCFG_SETUP_ADDR, FWCFG_SETUP_SIZE, FWCFG_SETUP_DATA},
-				    kernel_keys[] = {FWCFG_KERNEL_ADDR, FWCFG_KERNEL_SIZE, FWCFG_KERNEL_DATA};
+	static const uint16_t setup_keys[] = {FW_CFG_SETUP_ADDR, FW_CFG_SETUP_SIZE, FW_CFG_SETUP_DATA},
+			      kernel_keys[] = {FW_CFG_KERNEL_ADDR, FW_CFG_KERNEL_SIZE, FW_CFG_KERNEL_DATA};
 	const struct kernel *kernel = &vm->kernel_plan;
 	const struct segment *first = &kernel->segments.at[0];
 	bool pvh = kernel->protocol == PROTOCOL_PVH;
@@ -62,7 +62,7 @@ static int add_kernel(struct lodge_vm *vm, uint8_t *setup, struct error *error)
 	err = image_read(&vm->kernel, 0, setup, len, "the first part", error);
 	if (!err && pvh)
 		err = loader_load_kernel(kernel, &vm->kernel, &vm->mem, error);
-	err = err ?: fwcfg_add_number(fwcfg, FWCFG_KERNEL_ENTRY, kernel->entry, 4);
+	err = err ?: fwcfg_add_number(fwcfg, FW_CFG_KERNEL_ENTRY, kernel->entry, 4);
 	err = err ?: add_data(fwcfg, setup_keys, SETUP_ADDR, setup, len);
 	return err
 	               ?: add_data(fwcfg, kernel_keys, KERNEL_ADDR,
@@ -71,9 +71,9 @@ static int add_kernel(struct lodge_vm *vm, uint8_t *setup, struct error *error)
 
 int firmware_add_files(struct lodge_vm *vm, struct error *error)
 {
-	static const enum fwcfg_key cmdline_keys[] = {FWCFG_CMDLINE_ADDR, FWCFG_CMDLINE_SIZE,
-		FWCFG_CMDLINE_DATA},
-				    initrd_keys[] = {FWCFG_INITRD_ADDR, FWCFG_INITRD_SIZE, FWCFG_INITRD_DATA};
+	static const uint16_t cmdline_keys[] = {FW_CFG_CMDLINE_ADDR, FW_CFG_CMDLINE_SIZE,
+		FW_CFG_CMDLINE_DATA},
+			      initrd_keys[] = {FW_CFG_INITRD_ADDR, FW_CFG_INITRD_SIZE, FW_CFG_INITRD_DATA};
 	/* SeaBIOS boots no kernel itself, but option ROMs that do; and its console is a port, as there is no screen. */
 	static const char order[] = "/rom@" OPTION_ROM "\n";
 	static const uint16_t com1 = COM1_PORT;
