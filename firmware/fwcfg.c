@@ -1,6 +1,6 @@
 #include "fwcfg.h"
 
-#include "io.h"
+#include "ports.h"
 #include "print.h"
 
 #define PORT_SELECT   0x510

@@ -1,6 +1,6 @@
 #include "print.h"
 
-#include "io.h"
+#include "ports.h"
 
 #define COM1        0x3f8
 #define LINE_STATUS (COM1 + 5)
