@@ -149,7 +149,8 @@ static const char *inside(const struct cgroup *cgroup, const char *path)
 
 /*
  * Linux makes the topmost cgroup's folder without it: root would need a capability there to make a cgroup or to remove it, and
- * has none by then, where the process is confined.
+ * has none by then, where the process is confined. That goes for every guest with a name, as each may be given limits while it
+ * runs (`lodge set`); to wait for the first one, the control thread would need chmod().
  */
 static void let_owner_write(const char *folder)
 {
