@@ -1,6 +1,7 @@
 # make install: the command, the library, its header and its pkg-config file, the manual page, the shells' completion and lodger.
 
-PREFIX  ?= /usr/local
+prefix  ?= /usr/local
+PREFIX  ?= $(prefix)
 DESTDIR ?=
 INSTALL ?= install
 DEST     = $(DESTDIR)$(PREFIX)
