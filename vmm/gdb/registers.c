@@ -7,9 +7,7 @@
 
 #include "gdb/target.h"
 #include "util/bytes.h"
-
-#define CR0_PE   1
-#define EFER_LMA 0x400
+#include "x86/control_regs.h"
 
 /* How bytes of struct target_cpu become a register. */
 enum rule {

@@ -6,10 +6,7 @@
 #include <string.h>
 
 #include "util/bytes.h"
-
-#define CR0_PE   (1u << 0)
-#define CR0_PG   (1u << 31)
-#define EFER_LMA (1u << 10)
+#include "x86/control_regs.h"
 
 void session_init(struct session *session, const struct target_ops *ops, struct lodge_vm *vm, unsigned cpus)
 {

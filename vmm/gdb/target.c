@@ -4,9 +4,9 @@
 #include <sys/eventfd.h>
 
 #include "machine/vm.h"
+#include "x86/control_regs.h"
 #include "x86/debug_regs.h"
 
-#define CR0_PE             1
 #define MSR_KERNEL_GS_BASE 0xc0000102
 #define PAGE_SIZE          4096u
 

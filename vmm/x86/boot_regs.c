@@ -2,16 +2,8 @@
 
 #include <linux/kvm.h>
 
+#include "x86/control_regs.h"
 #include "x86/layout.h"
-
-#define CR0_PE   (1u << 0)
-#define CR0_ET   (1u << 4)
-#define CR0_NW   (1u << 29)
-#define CR0_CD   (1u << 30)
-#define CR0_PG   (1u << 31)
-#define CR4_PAE  (1u << 5)
-#define EFER_LME (1u << 8)
-#define EFER_LMA (1u << 10)
 
 #define RFLAGS_RESERVED 2u
 
