@@ -54,13 +54,6 @@ static void read_fields(char fields[REPORT_MAX])
 		fclose(file);
 }
 
-static bool is_one_line(const char *text)
-{
-	const char *newline = strchr(text, '\n');
-
-	return !strncmp(text, "lodge: ", 7) && newline && !newline[1];
-}
-
 static const struct {
 	enum fault_call call;
 	const char *err;
@@ -124,7 +117,7 @@ START_TEST(run_with_a_call_that_fails_is_a_good_run_or_says_why)
 			ck_assert_msg((command->status == LODGE_STATUS_HOST ||
 					      command->status == LODGE_STATUS_VMM_ERROR ||
 					      command->status == LODGE_STATUS_USAGE) &&
-					      is_one_line(command->err),
+					      command_complained(command),
 				"%s: %d: %s", plan, command->status, command->err);
 		/* A process that cannot be confined ends where it stands; the next one clears up. */
 		ck_assert_msg(access("rt/faulty", F_OK) != 0 || strstr(command->err, "sandbox: "),
@@ -160,7 +153,7 @@ START_TEST(a_control_client_that_fails_costs_nobody_else_a_thing)
 	command_call(command, "stats", "served", NULL);
 	ck_assert_msg((command->status == 0) == server_rows[_i].answered, "%s: %d: %s", server_rows[_i].plan,
 		command->status, command->err);
-	ck_assert_msg(command->status == 0 || is_one_line(command->err), "%s", command->err);
+	ck_assert_msg(command->status == 0 || command_complained(command), "%s", command->err);
 	ck_assert_msg(!command_call(command, "stats", "served", NULL), "%s", command->err);
 	ck_assert_int_eq(command_call(command, "stop", "--now", "served", NULL), 0);
 	ck_assert(nothing_is_left());
@@ -288,7 +281,7 @@ START_TEST(a_command_that_cannot_ask_says_why_and_the_guest_runs_on)
 			/* It is not said that there is no guest when it cannot be told. */
 			ck_assert_msg(
 				!strstr(command->err, "no guest of this name"), "%s: %s", plan, command->err);
-			ck_assert_msg(command->status == 0 ? !*command->err : is_one_line(command->err),
+			ck_assert_msg(command->status == 0 ? !*command->err : command_complained(command),
 				"%s: %s", plan, command->err);
 		}
 	}
@@ -313,7 +306,7 @@ START_TEST(a_kernel_cut_while_it_is_loaded_is_an_unusable_image)
 	ck_assert_int_eq(truncate("kernel", 4096), 0);
 	ck_assert_int_eq(command_finish(command, 20), LODGE_STATUS_IMAGE);
 	ck_assert_msg(strstr(command->err, "kernel: ") && strstr(command->err, "the file shrank meanwhile") &&
-			      is_one_line(command->err),
+			      command_complained(command),
 		"%s", command->err);
 	plan_for_command(NULL);
 }

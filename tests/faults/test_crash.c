@@ -13,7 +13,7 @@
 
 #include "faults/engines.h"
 #include "faults/suites.h"
-#include "lib/command.h"
+#include "lib/command_fixture.h"
 #include "lib/disk_pattern.h"
 #include "lib/files.h"
 
@@ -22,20 +22,6 @@
 #define FIRST          8
 #define PLACES         40
 #define RECORD_SECTORS 2
-
-static struct command *command;
-
-static void setup(void)
-{
-	files_setup();
-	command = command_new();
-}
-
-static void teardown(void)
-{
-	free(command);
-	files_teardown();
-}
 
 /* The last record that the console says is flushed; 0: none. A line that was cut says nothing. */
 static unsigned long last_flushed(const char *console)
@@ -184,7 +170,7 @@ Suite *fault_crash_suite(void)
 	TCase *tcase = tcase_create("crash");
 
 	tcase_set_timeout(tcase, 300);
-	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_checked_fixture(tcase, command_setup, command_teardown);
 	tcase_add_test(tcase, what_was_flushed_is_there_whenever_the_vmm_is_killed);
 	tcase_add_loop_test(tcase, what_was_flushed_is_there_when_the_vmm_dies_in_a_call, 0, ENGINES);
 	suite_add_tcase(suite, tcase);

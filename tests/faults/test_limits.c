@@ -10,27 +10,14 @@
 
 #include "faults/engines.h"
 #include "faults/suites.h"
-#include "lib/command.h"
+#include "lib/command_fixture.h"
 #include "lib/disk_pattern.h"
 #include "lib/files.h"
 #include "lib/guest.h"
 
 #define IMAGE "disk.img"
 
-static struct command *command;
 static struct guest guest;
-
-static void setup(void)
-{
-	files_setup();
-	command = command_new();
-}
-
-static void teardown(void)
-{
-	free(command);
-	files_teardown();
-}
 
 /* `lodge ARGUMENTS`, by a shell that does something before. */
 static int call_after(const char *before, const char *arguments)
@@ -41,13 +28,6 @@ static int call_after(const char *before, const char *arguments)
 	snprintf(line, sizeof(line), "%s; exec \"$0\" %s", before, arguments);
 	command_start(command, argv);
 	return command_finish(command, 30);
-}
-
-static bool is_one_line(const char *text)
-{
-	const char *newline = strchr(text, '\n');
-
-	return !strncmp(text, "lodge: ", 7) && newline && !newline[1];
 }
 
 START_TEST(too_few_descriptors_are_an_error_that_says_so)
@@ -64,7 +44,7 @@ START_TEST(too_few_descriptors_are_an_error_that_says_so)
 		failed++;
 		ck_assert_msg(command->status == LODGE_STATUS_VMM_ERROR, "%s: status %d: %s", before,
 			command->status, command->err);
-		ck_assert_msg(is_one_line(command->err) && strstr(command->err, "Too many open files"),
+		ck_assert_msg(command_complained(command) && strstr(command->err, "Too many open files"),
 			"%s: %s", before, command->err);
 		/* A process that cannot be confined ends where it stands; the next one clears up. */
 		if (strstr(command->err, "sandbox: "))
@@ -99,7 +79,7 @@ START_TEST(too_little_address_space_is_an_error_that_says_so)
 		ck_assert_msg(
 			command->status == LODGE_STATUS_HOST || command->status == LODGE_STATUS_VMM_ERROR,
 			"%s: status %d: %s", before, command->status, command->err);
-		ck_assert_msg(is_one_line(command->err), "%s: %s", before, command->err);
+		ck_assert_msg(command_complained(command), "%s: %s", before, command->err);
 	}
 	ck_assert_msg(failed && ran, "%u failed, %u ran", failed, ran);
 }
@@ -159,7 +139,7 @@ START_TEST(a_full_file_system_for_what_lodge_writes_is_an_error_of_lodge)
 	for (unsigned i = 0; i < 2; i++) {
 		call_after(":", rows[i][0]);
 		ck_assert_msg(command->status == LODGE_STATUS_VMM_ERROR && strstr(command->err, rows[i][1]) &&
-				      strstr(command->err, rows[i][2]) && is_one_line(command->err),
+				      strstr(command->err, rows[i][2]) && command_complained(command),
 			"%s: %d: %s", rows[i][0], command->status, command->err);
 	}
 	unmount_small();
@@ -173,7 +153,7 @@ START_TEST(a_full_file_system_for_the_name_is_an_error_of_the_host)
 	setenv("LODGE_RUNTIME_DIR", "full/rt", 1);
 	call_after(":", "run --name nobody --append run=poweroff");
 	ck_assert_msg(command->status == LODGE_STATUS_HOST && strstr(command->err, "nobody") &&
-			      strstr(command->err, "No space left") && is_one_line(command->err),
+			      strstr(command->err, "No space left") && command_complained(command),
 		"%d: %s", command->status, command->err);
 	ck_assert(access("full/rt/nobody", F_OK) != 0);
 	unmount_small();
@@ -217,7 +197,7 @@ Suite *fault_limits_suite(void)
 	TCase *tcase = tcase_create("limits");
 
 	tcase_set_timeout(tcase, 120);
-	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_checked_fixture(tcase, command_setup, command_teardown);
 	tcase_add_test(tcase, too_few_descriptors_are_an_error_that_says_so);
 	tcase_add_test(tcase, too_little_address_space_is_an_error_that_says_so);
 	tcase_add_loop_test(tcase, a_full_file_system_is_the_guests_error_until_there_is_room, 0, ENGINES);

@@ -163,6 +163,13 @@ int command_finish(struct command *command, int seconds)
 	return command->status;
 }
 
+bool command_complained(const struct command *command)
+{
+	const char *newline = strchr(command->err, '\n');
+
+	return !strncmp(command->err, "lodge: ", 7) && newline && !newline[1];
+}
+
 int command_call(struct command *command, const char *first, ...)
 {
 	const char *argv[ARGUMENTS_MAX + 1] = {command_lodge(), first};

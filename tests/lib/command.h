@@ -44,3 +44,6 @@ int command_finish(struct command *command, int seconds);
 
 /* `lodge ARGUMENT...` from start to end, in 60 seconds at most; the list ends with NULL. */
 int command_call(struct command *command, const char *first, ...) __attribute__((sentinel));
+
+/* Whether its stderr is what a person shall read of an error: one line, which begins with "lodge: ". */
+bool command_complained(const struct command *command);

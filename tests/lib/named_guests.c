@@ -10,25 +10,20 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "lib/files.h"
-
-struct command *command;
 struct lodge_error error;
 char seen[1 << 21];
 char *runtime_dir;
 
 void named_setup(void)
 {
-	files_setup();
+	command_setup();
 	runtime_dir = getenv("LODGE_RUNTIME_DIR");
-	command = command_new();
 }
 
 void named_teardown(void)
 {
 	command_call(command, "stop", "--all", "--now", NULL);
-	free(command);
-	files_teardown();
+	command_teardown();
 }
 
 void start(const char *name)

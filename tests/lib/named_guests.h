@@ -4,13 +4,12 @@
 #include <stdbool.h>
 
 #include "../../vmm/lodge_control.h"
-#include "lib/command.h"
+#include "lib/command_fixture.h"
 
 /* A Check fixture. No test leaves a guest behind, whatever became of it. */
 void named_setup(void);
 void named_teardown(void);
 
-extern struct command *command;  /* for the test's use */
 extern struct lodge_error error; /* of the last call of the library */
 extern char seen[1 << 21];       /* what hear() and ask() got */
 extern char *runtime_dir;

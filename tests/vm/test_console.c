@@ -6,27 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/command.h"
+#include "lib/command_fixture.h"
 #include "lib/elf_builder.h"
 #include "lib/files.h"
 #include "vm/suites.h"
 
 #define PASTE_SIZE 100000
 #define LINE_SIZE  80
-
-static struct command *command;
-
-static void setup(void)
-{
-	files_setup();
-	command = command_new();
-}
-
-static void teardown(void)
-{
-	free(command);
-	files_teardown();
-}
 
 START_TEST(a_paste_of_100_kb_is_echoed_whole)
 {
@@ -257,7 +243,7 @@ Suite *console_suite(void)
 	TCase *tcase = tcase_create("descriptors"), *volume = tcase_create("volume");
 
 	tcase_set_timeout(tcase, 240);
-	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_checked_fixture(tcase, command_setup, command_teardown);
 	tcase_add_test(volume, a_paste_of_100_kb_is_echoed_whole);
 	tcase_add_test(tcase, input_from_a_file_is_read_whole);
 	tcase_add_test(tcase, the_end_of_the_input_is_not_the_end_of_the_guest);
@@ -278,7 +264,7 @@ Suite *console_suite(void)
 	/* Bytes by the hundred thousand: the same on every host, and the lane is too slow for them. */
 	tcase_set_tags(volume, "volume");
 	tcase_set_timeout(volume, 240);
-	tcase_add_checked_fixture(volume, setup, teardown);
+	tcase_add_checked_fixture(volume, command_setup, command_teardown);
 	suite_add_tcase(suite, volume);
 	return suite;
 }

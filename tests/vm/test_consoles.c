@@ -15,7 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "lib/command.h"
+#include "lib/command_fixture.h"
 #include "lib/elf_builder.h"
 #include "lib/files.h"
 #include "lib/guest.h"
@@ -23,20 +23,11 @@
 
 #define SECONDS 60 /* nothing good takes as long, even on a busy machine */
 
-static struct command *command;
-
 static void setup(void)
 {
-	files_setup();
-	command = command_new();
+	command_setup();
 	command->input = "";
 	command->keep_input = true;
-}
-
-static void teardown(void)
-{
-	free(command);
-	files_teardown();
 }
 
 static int connect_to(const char *path)
@@ -364,7 +355,7 @@ Suite *consoles_suite(void)
 	TCase *tcase = tcase_create("consoles"), *volume = tcase_create("volume");
 
 	tcase_set_timeout(tcase, 240);
-	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_checked_fixture(tcase, setup, command_teardown);
 	tcase_add_test(tcase, two_consoles_get_the_same_bytes);
 	tcase_add_test(tcase, a_pty_is_a_console_for_whoever_opens_it);
 	tcase_add_test(tcase, a_socket_replays_and_takes_input);
@@ -379,7 +370,7 @@ Suite *consoles_suite(void)
 	/* Bytes by the hundred thousand: the same on every host, and the lane is too slow for them. */
 	tcase_set_tags(volume, "volume");
 	tcase_set_timeout(volume, 240);
-	tcase_add_checked_fixture(volume, setup, teardown);
+	tcase_add_checked_fixture(volume, setup, command_teardown);
 	suite_add_tcase(suite, volume);
 	return suite;
 }

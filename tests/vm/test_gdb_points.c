@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/command.h"
+#include "lib/command_fixture.h"
 #include "lib/elf_builder.h"
 #include "lib/files.h"
 #include "lib/guest_code.h"
@@ -212,11 +212,8 @@ END_TEST
 
 /* The command line. */
 
-static struct command *command, *real_gdb;
-
 static void start_command(const char *socket)
 {
-	command = command_new();
 	command_start(command, (const char *[]){command_lodge(), "run", "-m", "32M", "--append", "run=exit 7",
 				       "--gdb", socket, "--gdb-wait", "--timeout", "30", NULL});
 }
@@ -234,14 +231,12 @@ START_TEST(the_socket_is_the_user_s_alone_and_goes_with_the_guest)
 	ck_assert_str_eq(debugger_wait(&gdb), "W07");
 	ck_assert_int_eq(command_finish(command, 30), 7);
 	ck_assert_int_ne(stat("gdb.sock", &st), 0);
-	free(command);
 }
 END_TEST
 
 /* From latchkey's first instruction, in the sandbox, which knows what a debugger makes each thread call. */
 START_TEST(a_confined_guest_is_followed_from_the_reset_vector)
 {
-	command = command_new();
 	command_start(command,
 		(const char *[]){command_lodge(), "run", "-c", "2", "--firmware", "latchkey", "--append",
 			"run=cpus;exit 7", "--gdb", "unix:gdb.sock", "--gdb-wait", "--timeout", "60", NULL});
@@ -263,19 +258,16 @@ START_TEST(a_confined_guest_is_followed_from_the_reset_vector)
 	ck_assert_str_eq(debugger_ask(&gdb, "D"), "OK");
 	ck_assert_msg(command_finish(command, 60) == 7, "%s%s", command->out, command->err);
 	debugger_close(&gdb);
-	free(command);
 }
 END_TEST
 
 START_TEST(a_socket_that_cannot_be_had_is_told)
 {
-	command = command_new();
 	files_write("taken", "x", 1);
 	ck_assert_int_eq(command_call(command, "run", "--gdb", "unix:taken", NULL), 100);
 	ck_assert_str_eq(command->err,
 		"lodge: run: --gdb unix:taken: there is another file of that name; choose another, or remove "
 		"it\n");
-	free(command);
 }
 END_TEST
 
@@ -283,6 +275,7 @@ END_TEST
 START_TEST(gdb_debugs_lodger)
 {
 	const char *lodger = getenv("LODGER") ? getenv("LODGER") : "build/lodger.elf";
+	struct command *real_gdb;
 	char target[80], port[40];
 
 	if (access("/usr/bin/gdb", X_OK)) {
@@ -313,7 +306,6 @@ START_TEST(gdb_debugs_lodger)
 	ck_assert_ptr_nonnull(strstr(real_gdb->err, "CPU 0: 64-bit mode, paging on")); /* as GDB has it */
 	ck_assert_ptr_nonnull(strstr(real_gdb->out, "exited with code 07]"));
 	free(real_gdb);
-	free(command);
 }
 END_TEST
 
@@ -335,7 +327,7 @@ Suite *gdb_points_suite(void)
 	tcase_add_test(points, watchpoint_that_cannot_be_is_refused);
 	suite_add_tcase(suite, points);
 	tcase_set_timeout(commands, 90);
-	tcase_add_checked_fixture(commands, files_setup, files_teardown);
+	tcase_add_checked_fixture(commands, command_setup, command_teardown);
 	tcase_add_test(commands, the_socket_is_the_user_s_alone_and_goes_with_the_guest);
 	tcase_add_test(commands, a_confined_guest_is_followed_from_the_reset_vector);
 	tcase_add_test(commands, a_socket_that_cannot_be_had_is_told);

@@ -8,12 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/command.h"
+#include "lib/command_fixture.h"
 #include "lib/files.h"
 #include "lodge_control.h"
 #include "vm/suites.h"
 
-static struct command *command;
 static struct lodge_instance *instance;
 static struct lodge_config config;
 static struct lodge_error error;
@@ -33,8 +32,7 @@ static void read_own_cgroup(char text[4096])
 
 static void setup(void)
 {
-	files_setup();
-	command = command_new();
+	command_setup();
 	lodge_config_init(&config);
 	read_own_cgroup(home);
 	ck_assert_int_eq(lodge_instance_new("web", NULL, &instance, &error), 0);
@@ -52,8 +50,7 @@ static void teardown(void)
 	read_own_cgroup(now);
 	ck_assert_str_eq(now, home);
 	ck_assert_int_eq(rmdir("rt"), 0);
-	free(command);
-	files_teardown();
+	command_teardown();
 }
 
 /* One line, of the command's, that says what and what to do. */

@@ -4,23 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/command.h"
+#include "lib/command_fixture.h"
 #include "lib/files.h"
 #include "vm/suites.h"
-
-static struct command *command;
-
-static void setup(void)
-{
-	files_setup();
-	command = command_new();
-}
-
-static void teardown(void)
-{
-	free(command);
-	files_teardown();
-}
 
 static json_t *load(void)
 {
@@ -137,7 +123,7 @@ Suite *report_suite(void)
 	TCase *tcase = tcase_create("json");
 
 	tcase_set_timeout(tcase, 120);
-	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_checked_fixture(tcase, command_setup, command_teardown);
 	tcase_add_test(tcase, a_good_run_is_told_in_full);
 	tcase_add_test(tcase, a_fault_brings_registers_code_and_the_last_lines);
 	tcase_add_test(tcase, what_never_ran_is_reported_too);

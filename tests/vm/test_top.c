@@ -7,14 +7,13 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "lib/command.h"
+#include "lib/command_fixture.h"
 #include "lib/files.h"
 #include "lib/pty.h"
 #include "vm/suites.h"
 
 #define LONG_NAME "top-b-with-a-name-that-80-columns-cannot-hold"
 
-static struct command *command;
 static struct pty pty;
 static struct termios before;
 static bool there;
@@ -34,9 +33,8 @@ static void resize(unsigned short columns, unsigned short rows)
 
 static void start(void)
 {
-	files_setup();
+	command_setup();
 	setenv("TERM", "xterm", 1);
-	command = command_new();
 	start_guest("top-a");
 	start_guest(LONG_NAME);
 	there = pty_open(&pty);
@@ -51,8 +49,7 @@ static void stop(void)
 {
 	pty_close(&pty);
 	command_call(command, "stop", "--all", "--now", NULL);
-	free(command);
-	files_teardown();
+	command_teardown();
 }
 
 /* Types, and waits for what is shown after that. */
