@@ -54,3 +54,9 @@ int debugged_finish(void)
 	ck_assert_str_eq(debugger_wait(&gdb), "closed");
 	return status;
 }
+
+void debugged_stop(void)
+{
+	lodge_vm_stop(debugged.vm);
+	ck_assert_int_eq(guest_finish(&debugged), LODGE_STATUS_STOPPED);
+}

@@ -16,3 +16,6 @@ void debugged_start(const void *code, size_t len, const char *append);
 
 /* Sends the guest on, to its end: its status. */
 int debugged_finish(void);
+
+/* Stops it, whatever it does. */
+void debugged_stop(void);

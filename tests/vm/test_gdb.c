@@ -68,8 +68,7 @@ START_TEST(a_guest_waits_for_its_debugger)
 	ck_assert_int_eq(printed(), 0);
 	debugger_send(&gdb, "c");
 	ck_assert(guest_wait_for(&debugged, "lodger> ", 1));
-	lodge_vm_stop(debugged.vm);
-	ck_assert_int_eq(guest_finish(&debugged), 115);
+	debugged_stop();
 	ck_assert_str_eq(debugger_wait(&gdb), "X0f");
 }
 END_TEST
@@ -191,8 +190,7 @@ START_TEST(ctrl_c_stops_a_running_guest)
 		ck_assert_uint_eq(debugger_register(&gdb, DEBUGGER_RIP), ELF_BUILD_LOAD + 5);
 	}
 	expect_silence();
-	lodge_vm_stop(debugged.vm);
-	ck_assert_int_eq(guest_finish(&debugged), 115);
+	debugged_stop();
 	ck_assert_str_eq(debugger_wait(&gdb), "closed");
 }
 END_TEST
@@ -236,8 +234,7 @@ START_TEST(one_vcpu_steps_while_the_others_wait)
 	ck_assert_uint_eq(debugger_register(&gdb, DEBUGGER_RIP), ELF_BUILD_LOAD + 7);
 	debugger_send(&gdb, "vCont;c:1");
 	expect_more();
-	lodge_vm_stop(debugged.vm);
-	ck_assert_int_eq(guest_finish(&debugged), 115);
+	debugged_stop();
 }
 END_TEST
 
@@ -252,8 +249,7 @@ START_TEST(detached_guest_goes_on)
 	expect_silence();
 	ck_assert_str_eq(debugger_ask(&gdb, "D"), "OK");
 	expect_more();
-	lodge_vm_stop(debugged.vm);
-	ck_assert_int_eq(guest_finish(&debugged), 115);
+	debugged_stop();
 }
 END_TEST
 
@@ -295,8 +291,7 @@ START_TEST(client_that_vanishes_leaves_the_guest_going_on)
 	expect_more();
 	debugger_connect(&gdb, "gdb");
 	ck_assert_str_eq(debugger_ask(&gdb, "qC"), "QC1");
-	lodge_vm_stop(debugged.vm);
-	ck_assert_int_eq(guest_finish(&debugged), 115);
+	debugged_stop();
 }
 END_TEST
 
@@ -311,8 +306,7 @@ START_TEST(guest_still_waits_when_a_debugger_leaves_before_it_began)
 	expect_more();
 	debugger_close(&gdb);
 	expect_more();
-	lodge_vm_stop(debugged.vm);
-	ck_assert_int_eq(guest_finish(&debugged), 115);
+	debugged_stop();
 }
 END_TEST
 
@@ -347,8 +341,7 @@ START_TEST(who_speaks_another_protocol_is_hung_up_on)
 		send(gdb.fd, garbage[_i], strlen(garbage[_i]), MSG_NOSIGNAL), (ssize_t)strlen(garbage[_i]));
 	ck_assert_str_eq(debugger_wait(&gdb), "closed");
 	expect_more();
-	lodge_vm_stop(debugged.vm);
-	ck_assert_int_eq(guest_finish(&debugged), 115);
+	debugged_stop();
 }
 END_TEST
 
@@ -369,8 +362,7 @@ START_TEST(who_does_not_read_is_hung_up_on)
 		;
 	ck_assert(errno == EPIPE || errno == ECONNRESET);
 	expect_more();
-	lodge_vm_stop(debugged.vm);
-	ck_assert_int_eq(guest_finish(&debugged), 115);
+	debugged_stop();
 }
 END_TEST
 
@@ -420,8 +412,7 @@ START_TEST(pause_and_debugger_do_not_undo_each_other)
 	expect_silence();
 	debugger_close(&gdb);
 	expect_more();
-	lodge_vm_stop(debugged.vm);
-	ck_assert_int_eq(guest_finish(&debugged), 115);
+	debugged_stop();
 }
 END_TEST
 

@@ -66,14 +66,19 @@ START_TEST(guest_stops_at_a_breakpoint_each_time)
 }
 END_TEST
 
-START_TEST(guest_stops_at_a_breakpoint_in_real_mode)
+static void start_in_real_mode(void)
 {
-	if (!debugger_has_breakpoints("guest_stops_at_a_breakpoint_in_real_mode"))
-		return;
 	files_write("real", real_code, real_len);
 	debugged.config.kernel = "real";
 	debugged.config.format = LODGE_FORMAT_FLAT;
 	debugged_start(NULL, 0, NULL);
+}
+
+START_TEST(guest_stops_at_a_breakpoint_in_real_mode)
+{
+	if (!debugger_has_breakpoints("guest_stops_at_a_breakpoint_in_real_mode"))
+		return;
+	start_in_real_mode();
 	ck_assert_uint_eq(debugger_register(&gdb, DEBUGGER_RIP), 0x10000);
 	ck_assert_str_eq(debugger_ask(&gdb, "Z%d,10003,1", _i), "OK");
 	ck_assert_str_eq(debugger_ask(&gdb, "c"), "T05thread:1;");
@@ -87,10 +92,7 @@ END_TEST
 /* Real mode without breakpoints, which works on every host. */
 START_TEST(real_mode_is_stepped_by_linear_addresses)
 {
-	files_write("real", real_code, real_len);
-	debugged.config.kernel = "real";
-	debugged.config.format = LODGE_FORMAT_FLAT;
-	debugged_start(NULL, 0, NULL);
+	start_in_real_mode();
 	ck_assert_str_eq(debugger_ask(&gdb, "m10000,4"), "b8341290");
 	ck_assert_str_eq(debugger_ask(&gdb, "s"), "T05thread:1;");
 	ck_assert_uint_eq(debugger_register(&gdb, DEBUGGER_RIP), 0x10003);
@@ -101,14 +103,11 @@ END_TEST
 
 START_TEST(lodger_stops_at_a_symbol_on_the_cpu_that_comes_there)
 {
-	const char *lodger = getenv("LODGER") ? getenv("LODGER") : "build/lodger.elf";
-	char root[4096];
 	uint64_t address;
 
 	if (!debugger_has_breakpoints("lodger_stops_at_a_symbol_on_the_cpu_that_comes_there"))
 		return;
-	snprintf(root, sizeof(root), "%s", lodger);
-	address = debugger_symbol(root, "smp_main");
+	address = debugger_symbol(getenv("LODGER"), "smp_main");
 	debugged.config.cpus = 2;
 	debugged_start(NULL, 0, "run=cpus;exit 5");
 	ck_assert_str_eq(debugger_ask(&gdb, "Z1,%llx,1", (unsigned long long)address), "OK");
@@ -274,7 +273,6 @@ END_TEST
 /* GDB itself, over TCP, with lodger's symbols: a session as a person has it. */
 START_TEST(gdb_debugs_lodger)
 {
-	const char *lodger = getenv("LODGER") ? getenv("LODGER") : "build/lodger.elf";
 	struct command *real_gdb;
 	char target[80], port[40];
 
@@ -294,7 +292,7 @@ START_TEST(gdb_debugs_lodger)
 			"break main", "-ex", "continue", "-ex", "next", "-ex", "stepi", "-ex", "info threads",
 			"-ex", "hbreak power_exit", "-ex", "continue", "-ex", "backtrace", "-ex",
 			"print code", "-ex", "print $cr0 & 1", "-ex", "print $xmm0.uint128", "-ex",
-			"monitor info", "-ex", "delete", "-ex", "continue", lodger, NULL});
+			"monitor info", "-ex", "delete", "-ex", "continue", getenv("LODGER"), NULL});
 	ck_assert_int_eq(command_finish(real_gdb, 50), 0);
 	ck_assert_int_eq(command_finish(command, 30), 7);
 	ck_assert_ptr_nonnull(strstr(real_gdb->out, "pvh_start () at guest/boot.S"));
