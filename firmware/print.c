@@ -1,19 +1,14 @@
 #include "print.h"
 
+#include "bios/layout.h"
 #include "ports.h"
-
-#define COM1        0x3f8
-#define LINE_STATUS (COM1 + 5)
-#define THR_EMPTY   0x20
-#define PVPANIC     0x505
-#define PANICKED    0x01
 
 void print(const char *text)
 {
 	for (; *text; text++) {
-		while (!(inb(LINE_STATUS) & THR_EMPTY))
+		while (!(inb(COM1 + UART_LSR) & LSR_THRE))
 			;
-		outb(COM1, (uint8_t)*text);
+		outb(COM1 + UART_DATA, (uint8_t)*text);
 	}
 }
 
@@ -22,7 +17,7 @@ void fail(const char *text)
 	print("latchkey: ");
 	print(text);
 	print("\r\n");
-	outb(PVPANIC, PANICKED);
+	outb(PANIC_PORT, PANICKED);
 	for (;;)
 		__asm__ volatile("cli; hlt");
 }

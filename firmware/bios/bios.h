@@ -187,6 +187,7 @@ enum verdict keyboard_service(struct bios *bios, struct frame *frame);
 void keyboard_poll(struct bios *bios);
 void keyboard_init(struct bios *bios);
 
-/* clock.c: INT 1Ah; the ticks at a time of day. */
+/* clock.c: INT 1Ah; the ticks at a time of day; reads a register of the chip. */
 enum verdict clock_service(struct bios *bios, struct frame *frame);
 void clock_init(void);
+uint8_t rtc_read(uint8_t index);

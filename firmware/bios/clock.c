@@ -24,7 +24,7 @@ enum {
 
 #define PIT_HZ 1193182u
 
-static uint8_t rtc_read(uint8_t index)
+uint8_t rtc_read(uint8_t index)
 {
 	io_write8(RTC_INDEX_PORT, index);
 	return io_read8(RTC_INDEX_PORT + 1);

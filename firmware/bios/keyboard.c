@@ -6,11 +6,7 @@
 #include "bios/bios.h"
 #include "bios/io.h"
 
-#define UART_DATA   0
-#define UART_IER    1
-#define UART_LSR    5
 #define IER_DATA    0x01
-#define LSR_DATA    0x01
 #define LSR_NOTHING 0xff /* no chip is there */
 
 #define ESC 0x1b

@@ -63,6 +63,17 @@
 #define RTC_INDEX_PORT     0x70
 #define COM1               0x3f8
 #define PANIC_PORT         0x505
+#define PANICKED           0x01 /* what is written there */
+
+/* Registers of a 16550, as at COM1. */
+#define UART_DATA 0
+#define UART_IER  1
+#define UART_FCR  2
+#define UART_LCR  3
+#define UART_MCR  4
+#define UART_LSR  5
+#define LSR_DATA  0x01
+#define LSR_THRE  0x20
 
 #define VIRTIO_SLOTS_BASE   0xd0000000
 #define VIRTIO_SLOTS_STRIDE 0x1000

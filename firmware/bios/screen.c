@@ -13,18 +13,11 @@
 #define ATTRIBUTE_NORMAL 0x07 /* light grey on black: the terminal's own colours */
 #define ATTRIBUTE_BRIGHT 0x08
 
-#define UART_DATA  0
-#define UART_FCR   2
-#define UART_LCR   3
-#define UART_MCR   4
-#define UART_IER   1
-#define UART_LSR   5
 #define MCR_LOOP   0x10
 #define MCR_READY  0x0b /* DTR, RTS, OUT2 */
 #define LCR_DLAB   0x80
 #define LCR_8N1    0x03
 #define FCR_ENABLE 0x01
-#define LSR_THRE   0x20
 #define ESC        0x1b
 
 /* Bytes wait for the console as long as it takes, as any guest's do; a chip that is not there says 0xff. */

@@ -10,8 +10,6 @@
 #define IRQ_SPURIOUS        7
 #define IRQ_RTC             8
 #define RTC_C               0x0c
-#define UART_IER            1
-#define PANICKED            1
 
 _Noreturn void bios_panic(struct bios *bios, const char *text)
 {
@@ -78,10 +76,8 @@ static void serve_irq(struct bios *bios, const struct frame *frame, unsigned irq
 		io_read8(KEYBOARD_DATA_PORT);
 	if (irq == IRQ_COM1)
 		io_write8(COM1 + UART_IER, 0); /* somebody waited for a byte: INT 16h looks for it */
-	if (irq == IRQ_RTC) {
-		io_write8(RTC_INDEX_PORT, RTC_C);
-		io_read8(RTC_INDEX_PORT + 1);
-	}
+	if (irq == IRQ_RTC)
+		rtc_read(RTC_C);
 	if (irq >= 8)
 		io_write8(PIC2_PORT, PIC_EOI);
 	io_write8(PIC1_PORT, PIC_EOI);

@@ -171,8 +171,7 @@ static bool wait(const struct disk *disk)
 		}
 		if (reg_read(disk, STATUS) & STATUS_NEEDS_RESET)
 			return false;
-		io_write8(RTC_INDEX_PORT, RTC_SECONDS);
-		now = io_read8(RTC_INDEX_PORT + 1);
+		now = rtc_read(RTC_SECONDS);
 		seconds += now != second;
 		second = now;
 	}

@@ -3,12 +3,7 @@
 #include <check.h>
 #include <string.h>
 
-#define UART_DATA 0
-#define UART_IER  1
-#define UART_FCR  2
-#define UART_MCR  4
-#define UART_LSR  5
-#define MCR_LOOP  0x10
+#define MCR_LOOP 0x10
 
 struct bios_rig rig;
 
