@@ -8,6 +8,7 @@ static Suite *(*const suites[])(void) = {
 	ring_suite,
 	token_bucket_suite,
 	histogram_suite,
+	thread_suite,
 	bench_suite,
 	trace_suite,
 	event_loop_suite,

@@ -72,6 +72,9 @@ Suite *ring_suite(void);
 /* test_token_bucket.c */
 Suite *token_bucket_suite(void);
 
+/* test_thread.c */
+Suite *thread_suite(void);
+
 /* test_histogram.c */
 Suite *histogram_suite(void);
 

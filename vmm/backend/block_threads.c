@@ -1,12 +1,12 @@
 /* The engine where io_uring is forbidden or missing: a few threads that carry requests out one by one. */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "backend/block_file_io.h"
 #include "util/bytes.h"
+#include "util/thread.h"
 
 #define THREADS 4
 
@@ -117,20 +117,14 @@ static const struct block_ops threads_ops = {
 	.close = threads_close,
 };
 
-/* Signals are for the embedder's threads, but for a call that the embedder forbids (seccomp(2)): that is a fault. */
 static int start_all(struct block_threads *threads)
 {
-	sigset_t all, before;
 	int r = 0;
 
-	sigfillset(&all);
-	sigdelset(&all, SIGSYS);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
 	while (!r && threads->thread_count < THREADS) {
-		r = -pthread_create(&threads->threads[threads->thread_count], NULL, worker, threads);
+		r = thread_start(&threads->threads[threads->thread_count], worker, threads);
 		threads->thread_count += !r;
 	}
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return r;
 }
 

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +19,7 @@
 #include "util/bytes.h"
 #include "util/clock.h"
 #include "util/peer.h"
+#include "util/thread.h"
 
 #define CLIENTS_MAX     32
 #define OUT_MAX         (2UL * LODGE_REPLY_MAX) /* a client with more to read is cut off */
@@ -339,20 +339,6 @@ static void *server_main(void *ctx)
 	return NULL;
 }
 
-static int start_thread(struct server *server)
-{
-	sigset_t all, before;
-	int err;
-
-	sigfillset(&all);
-	sigdelset(&all, SIGSYS); /* a fault, as in the machine's threads */
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&server->thread, NULL, server_main, server);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	server->started = !err;
-	return -err;
-}
-
 int server_start(struct server **ret_server, int listen_fd, const char *name, struct lodge_vm *vm,
 	const struct lodge_config *config, struct cgroup *cgroup)
 {
@@ -387,7 +373,8 @@ int server_start(struct server **ret_server, int listen_fd, const char *name, st
 	if (!err)
 		err = event_loop_set(&server->loop, &server->listener, EPOLLIN);
 	if (!err)
-		err = start_thread(server);
+		err = thread_start(&server->thread, server_main, server);
+	server->started = !err;
 	if (err) {
 		server_free(server);
 		return err;

@@ -3,7 +3,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include "util/bytes.h"
 #include "util/error.h"
 #include "util/peer.h"
+#include "util/thread.h"
 
 #define RETRY_ACCEPT_US 100000
 
@@ -219,19 +219,6 @@ static void *gdb_main(void *ctx)
 	return NULL;
 }
 
-static int start_thread(struct lodge_gdb *gdb)
-{
-	sigset_t all, before;
-	int err;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&gdb->thread, NULL, gdb_main, gdb);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	gdb->started = !err;
-	return -err;
-}
-
 static int init(struct lodge_gdb *gdb, int fd)
 {
 	struct event_source *const sources[] = {&gdb->listener, &gdb->stopped, &gdb->ended};
@@ -250,7 +237,10 @@ static int init(struct lodge_gdb *gdb, int fd)
 		err = event_loop_set(&gdb->loop, sources[i], EPOLLIN);
 	if (!err && gdb->waits)
 		target_halt(gdb->vm, &ignored);
-	return err ? err : start_thread(gdb);
+	if (!err)
+		err = thread_start(&gdb->thread, gdb_main, gdb);
+	gdb->started = !err;
+	return err;
 }
 
 int lodge_gdb_start(

@@ -6,6 +6,7 @@
 
 #include "machine/vm.h"
 #include "util/clock.h"
+#include "util/thread.h"
 
 int pause_start_thread(struct lodge_vm *vm, struct gate_thread *thread, void *(*body)(void *), void *ctx)
 {
@@ -14,11 +15,11 @@ int pause_start_thread(struct lodge_vm *vm, struct gate_thread *thread, void *(*
 
 	/* Under the lock, so that whoever closes the gate kicks all threads there are, and none that is not yet. */
 	pthread_mutex_lock(&gate->lock);
-	err = pthread_create(&thread->id, NULL, body, ctx);
+	err = thread_start(&thread->id, body, ctx);
 	thread->started = thread->alive = !err;
 	gate->threads += thread->started;
 	pthread_mutex_unlock(&gate->lock);
-	return -err;
+	return err;
 }
 
 void pause_end_thread(struct lodge_vm *vm, struct gate_thread *thread)

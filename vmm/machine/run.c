@@ -161,23 +161,13 @@ void events_fini(struct lodge_vm *vm)
 
 static void start_threads(struct lodge_vm *vm)
 {
-	sigset_t blocked, before;
 	unsigned i;
 	int err;
 
-	/* Signals are for the embedder's threads; a fault of our own still ends the process. */
-	sigfillset(&blocked);
-	sigdelset(&blocked, SIGSEGV);
-	sigdelset(&blocked, SIGBUS);
-	sigdelset(&blocked, SIGFPE);
-	sigdelset(&blocked, SIGILL);
-	sigdelset(&blocked, SIGSYS); /* a call that the embedder forbids (seccomp(2)) */
-	pthread_sigmask(SIG_SETMASK, &blocked, &before);
 	pause_set_state(vm, GATE_RUNS);
 	err = io_thread_start(vm);
 	for (i = 0; !err && i < vm->vcpu_count; i++)
 		err = pause_start_thread(vm, &vm->vcpus[i].thread, vcpu_main, &vm->vcpus[i]);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (err)
 		vm_fail(vm, "starting a thread: %s", strerror(-err));
 }
