@@ -158,11 +158,6 @@ static void exit_ioapic_eoi(struct vcpu *vcpu)
 	ioapic82093_eoi(&vcpu->vm->board.ioapic, vcpu->kvm.run->eoi.vector);
 }
 
-static void exit_debug(struct vcpu *vcpu)
-{
-	debug_trapped(vcpu);
-}
-
 static void exit_again(struct vcpu *vcpu)
 {
 	(void)vcpu;
@@ -185,7 +180,7 @@ static void (*const exit_handlers[KVM_EXIT_REASONS])(struct vcpu *vcpu) = {
 	[KVM_EXIT_FAIL_ENTRY] = exit_fail_entry,
 	[KVM_EXIT_SYSTEM_EVENT] = exit_system_event,
 	[KVM_EXIT_IOAPIC_EOI] = exit_ioapic_eoi,
-	[KVM_EXIT_DEBUG] = exit_debug,
+	[KVM_EXIT_DEBUG] = debug_trapped,
 	[KVM_EXIT_INTR] = exit_again,
 	[KVM_EXIT_IRQ_WINDOW_OPEN] = exit_again,
 };
