@@ -52,10 +52,10 @@ static int set_verbose(void *target, const char *value, struct error *error)
 }
 
 static const struct option_row rows[] = {
-	{"memory", 'm', "SIZE", "how much", set_memory},
-	{"report", 0, "FILE", "where to\nand a second line", set_report},
-	{"reset-with-a-name-of-some-length", 0, NULL, "what", set_reset},
-	{"verbose", 'v', NULL, "say more", set_verbose},
+	{"memory", 'm', "SIZE", "how much", .set = set_memory},
+	{"report", 0, "FILE", "where to\nand a second line", .set = set_report},
+	{"reset-with-a-name-of-some-length", 0, NULL, "what", .set = set_reset},
+	{"verbose", 'v', NULL, "say more", .set = set_verbose},
 	{0},
 };
 
@@ -66,7 +66,7 @@ static struct error error;
 static int operand;
 static char *argv[ARGUMENTS_MAX + 1];
 
-static int parse(const char *const arguments[ARGUMENTS_MAX])
+static int parse_by(const struct option_row *by, void *to, const char *const arguments[ARGUMENTS_MAX])
 {
 	int argc = 1;
 
@@ -74,9 +74,14 @@ static int parse(const char *const arguments[ARGUMENTS_MAX])
 	for (; argc < ARGUMENTS_MAX && arguments[argc - 1]; argc++)
 		argv[argc] = strdup(arguments[argc - 1]);
 	argv[argc] = NULL;
-	memset(&target, 0, sizeof(target));
 	operand = -1;
-	return options_parse(rows, argc, argv, &target, &operand, &error);
+	return options_parse(by, argc, argv, to, &operand, &error);
+}
+
+static int parse(const char *const arguments[ARGUMENTS_MAX])
+{
+	memset(&target, 0, sizeof(target));
+	return parse_by(rows, &target, arguments);
 }
 
 static void teardown(void)
@@ -202,6 +207,28 @@ START_TEST(help_shows_every_row_aligned)
 }
 END_TEST
 
+START_TEST(what_needs_no_judgement_goes_where_its_row_says)
+{
+	struct plain {
+		bool other, quiet;
+		const char *file, *name;
+	} plain = {.name = "as it was"};
+	static const struct option_row plain_rows[] = {
+		{"file", 'f', "FILE", "where", .at = OPTION_TEXT(struct plain, file)},
+		{"name", 0, "NAME", "who", .at = OPTION_TEXT(struct plain, name)},
+		{"other", 0, NULL, "what", .at = OPTION_FLAG(struct plain, other)},
+		{"quiet", 'q', NULL, "how", .at = OPTION_FLAG(struct plain, quiet)},
+		{0},
+	};
+	static const char *const arguments[ARGUMENTS_MAX] = {"-q", "--file=a", "-f", "b"};
+
+	ck_assert_int_eq(parse_by(plain_rows, &plain, arguments), 0);
+	ck_assert(plain.quiet && !plain.other);
+	ck_assert_str_eq(plain.file, "b");
+	ck_assert_str_eq(plain.name, "as it was");
+}
+END_TEST
+
 Suite *options_suite(void)
 {
 	Suite *suite = suite_create("cli/options");
@@ -213,6 +240,7 @@ Suite *options_suite(void)
 	tcase_add_loop_test(tcase, bad_argument_is_named, 0, ARRAY_SIZE(bad));
 	tcase_add_loop_test(tcase, help_is_every_commands, 0, ARRAY_SIZE(helps));
 	tcase_add_test(tcase, parser_can_run_again);
+	tcase_add_test(tcase, what_needs_no_judgement_goes_where_its_row_says);
 	tcase_add_test(tcase, help_shows_every_row_aligned);
 	return suite;
 }

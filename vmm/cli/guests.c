@@ -20,14 +20,6 @@ static int complain(const char *command, const struct lodge_error *error)
 	return error->status;
 }
 
-static int set_flag(void *target, const char *value, struct error *error)
-{
-	(void)value;
-	(void)error;
-	*(bool *)target = true;
-	return 0;
-}
-
 /* pause, resume, reset, nmi: the request is named as the command is, and each of the guests gets it. */
 
 static int run_on_each(const struct command *command, int argc, char **argv)
@@ -71,19 +63,10 @@ struct list_options {
 	bool json, names;
 };
 
-static int set_list_json(void *target, const char *value, struct error *error)
-{
-	return set_flag(&((struct list_options *)target)->json, value, error);
-}
-
-static int set_list_names(void *target, const char *value, struct error *error)
-{
-	return set_flag(&((struct list_options *)target)->names, value, error);
-}
-
 static const struct option_row list_rows[] = {
-	{"json", 0, NULL, "as a JSON array", set_list_json},
-	{"names", 0, NULL, "just the names; no guest is asked", set_list_names},
+	{"json", 0, NULL, "as a JSON array", .at = OPTION_FLAG(struct list_options, json)},
+	{"names", 0, NULL, "just the names; no guest is asked",
+		.at = OPTION_FLAG(struct list_options, names)},
 	{0},
 };
 
@@ -239,7 +222,7 @@ const struct command wait_command = {
 /* logs */
 
 static const struct option_row logs_rows[] = {
-	{"follow", 'f', NULL, "go on until the guest ends", set_flag},
+	{"follow", 'f', NULL, "go on until the guest ends", .at = 0},
 	{0},
 };
 

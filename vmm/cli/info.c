@@ -10,15 +10,8 @@
 #include "util/bytes.h"
 #include "util/size.h"
 
-static int set_kvm_device(void *target, const char *value, struct error *error)
-{
-	(void)error;
-	*(const char **)target = value;
-	return 0;
-}
-
 static const struct option_row rows[] = {
-	{"kvm-device", 0, "FILE", "KVM's device; default /dev/kvm", set_kvm_device},
+	{"kvm-device", 0, "FILE", "KVM's device; default /dev/kvm", .at = 0},
 	{0},
 };
 

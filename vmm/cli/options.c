@@ -55,6 +55,19 @@ static const struct option_row *find_row(const struct option_row *rows, int valu
 	return NULL;
 }
 
+static int take(const struct option_row *row, void *target, const char *value, struct error *error)
+{
+	void *at = (char *)target + row->at;
+
+	if (row->set)
+		return row->set(target, value, error);
+	if (row->argument)
+		*(const char **)at = value;
+	else
+		*(bool *)at = true;
+	return 0;
+}
+
 int options_parse(const struct option_row *rows, int argc, char **argv, void *target, int *ret_operand,
 	struct error *error)
 {
@@ -82,7 +95,7 @@ int options_parse(const struct option_row *rows, int argc, char **argv, void *ta
 				optopt ? "option '%s' takes no value" : "unknown or ambiguous option '%s'",
 				argv[optind - 1]);
 		}
-		err = row->set(target, row->argument ? optarg : NULL, error);
+		err = take(row, target, row->argument ? optarg : NULL, error);
 		if (err)
 			return err;
 	}

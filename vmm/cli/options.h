@@ -4,6 +4,9 @@
  */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "util/error.h"
 
 struct option_row {
@@ -18,7 +21,13 @@ struct option_row {
 	const char *help; /* what it does; a second line follows a newline */
 	/* Puts value (NULL without one) into target: 0, or -EINVAL and *error, which names the option. */
 	int (*set)(void *target, const char *value, struct error *error);
+	/* Without `set`: where in target the value goes as it is, or, without one, that the option was given. */
+	size_t at;
 };
+
+/* `at` of a member that is a const char *, or a bool. */
+#define OPTION_TEXT(type, member) _Generic(&((type *)0)->member, const char ** : offsetof(type, member))
+#define OPTION_FLAG(type, member) _Generic(&((type *)0)->member, bool * : offsetof(type, member))
 
 /*
  * Parses argv[1..argc) in GNU fashion: options and operands in any order, "--" ends the options. Operands are

@@ -32,15 +32,6 @@ static int set_cpus(void *target, const char *value, struct error *error)
 	return 0;
 }
 
-static int set_append(void *target, const char *value, struct error *error)
-{
-	struct run_options *options = target;
-
-	(void)error;
-	options->config.append = value;
-	return 0;
-}
-
 static int set_format(void *target, const char *value, struct error *error)
 {
 	struct run_options *options = target;
@@ -61,24 +52,6 @@ static int set_boot(void *target, const char *value, struct error *error)
 	if (strcmp(value, "disk") != 0)
 		return option_bad_value(error, "--boot", value, "not one of disk");
 	options->config.format = LODGE_FORMAT_BOOT_SECTOR;
-	return 0;
-}
-
-static int set_initrd(void *target, const char *value, struct error *error)
-{
-	struct run_options *options = target;
-
-	(void)error;
-	options->config.initrd = value;
-	return 0;
-}
-
-static int set_firmware(void *target, const char *value, struct error *error)
-{
-	struct run_options *options = target;
-
-	(void)error;
-	options->config.firmware = value;
 	return 0;
 }
 
@@ -161,32 +134,6 @@ static int set_console(void *target, const char *value, struct error *error)
 	return 0;
 }
 
-static int set_report(void *target, const char *value, struct error *error)
-{
-	struct run_options *options = target;
-
-	(void)error;
-	options->report = value;
-	return 0;
-}
-
-static int set_name(void *target, const char *value, struct error *error)
-{
-	struct run_options *options = target;
-
-	(void)error;
-	options->name = value;
-	return 0;
-}
-
-static int set_detach(void *target, const char *value, struct error *error)
-{
-	(void)value;
-	(void)error;
-	((struct run_options *)target)->detach = true;
-	return 0;
-}
-
 static int set_timeout(void *target, const char *value, struct error *error)
 {
 	struct run_options *options = target;
@@ -227,14 +174,6 @@ static int set_device(void *target, const char *value, struct error *error)
 	return 0;
 }
 
-static int set_pit(void *target, const char *value, struct error *error)
-{
-	(void)value;
-	(void)error;
-	((struct run_options *)target)->config.pit = true;
-	return 0;
-}
-
 static int set_irqchip(void *target, const char *value, struct error *error)
 {
 	static const char *const names[] = {[LODGE_IRQCHIP_AUTO] = "auto",
@@ -252,30 +191,6 @@ static int set_irqchip(void *target, const char *value, struct error *error)
 	return option_bad_value(error, "--irqchip", value, "not one of auto, full, split");
 }
 
-static int set_no_acpi(void *target, const char *value, struct error *error)
-{
-	(void)value;
-	(void)error;
-	((struct run_options *)target)->config.no_acpi = true;
-	return 0;
-}
-
-static int set_overcommit(void *target, const char *value, struct error *error)
-{
-	(void)value;
-	(void)error;
-	((struct run_options *)target)->config.overcommit = true;
-	return 0;
-}
-
-static int set_hugepages(void *target, const char *value, struct error *error)
-{
-	(void)value;
-	(void)error;
-	((struct run_options *)target)->config.hugepages = true;
-	return 0;
-}
-
 static int set_trace(void *target, const char *value, struct error *error)
 {
 	struct run_options *options = target;
@@ -283,23 +198,6 @@ static int set_trace(void *target, const char *value, struct error *error)
 	if (trace_parse(value, &options->config.trace))
 		return option_bad_value(
 			error, "--trace", value, "not a list of pio, mmio, irq, virtio, exit, all");
-	return 0;
-}
-
-static int set_kvm_device(void *target, const char *value, struct error *error)
-{
-	struct run_options *options = target;
-
-	(void)error;
-	options->config.kvm_device = value;
-	return 0;
-}
-
-static int set_no_sandbox(void *target, const char *value, struct error *error)
-{
-	(void)value;
-	(void)error;
-	((struct run_options *)target)->no_sandbox = true;
 	return 0;
 }
 
@@ -321,90 +219,82 @@ static int set_gdb(void *target, const char *value, struct error *error)
 	return gdb_option_parse(value, &((struct run_options *)target)->gdb, error);
 }
 
-static int set_gdb_wait(void *target, const char *value, struct error *error)
-{
-	(void)value;
-	(void)error;
-	((struct run_options *)target)->gdb_wait = true;
-	return 0;
-}
-
-static int set_verbose(void *target, const char *value, struct error *error)
-{
-	(void)value;
-	(void)error;
-	((struct run_options *)target)->verbose = true;
-	return 0;
-}
+#define TEXT(member) OPTION_TEXT(struct run_options, member)
+#define FLAG(member) OPTION_FLAG(struct run_options, member)
 
 const struct option_row run_option_rows[] = {
-	{"memory", 'm', "SIZE", "guest memory, 16M to 1T; default 128M", set_memory},
-	{"cpus", 'c', "N", "virtual CPUs, 1 to 64; default 1", set_cpus},
-	{"append", 0, "TEXT", "the kernel's command line", set_append},
-	{"initrd", 0, "FILE", "initial RAM disk", set_initrd},
+	{"memory", 'm', "SIZE", "guest memory, 16M to 1T; default 128M", .set = set_memory},
+	{"cpus", 'c', "N", "virtual CPUs, 1 to 64; default 1", .set = set_cpus},
+	{"append", 0, "TEXT", "the kernel's command line", .at = TEXT(config.append)},
+	{"initrd", 0, "FILE", "initial RAM disk", .at = TEXT(config.initrd)},
 	{"boot", 0, "disk",
 		"no KERNEL: the boot sector of the first --disk, as a PC's BIOS starts\n"
 		"it, with a BIOS on the serial console: latchkey's",
-		set_boot},
+		.set = set_boot},
 	{"firmware", 0, "latchkey|FILE",
 		"boot through a ROM, from the reset vector on: latchkey (lodge's own,\n"
 		"built in) or a file",
-		set_firmware},
+		.at = TEXT(config.firmware)},
 	{"format", 0, "auto|flat",
 		"what KERNEL is: auto (default: as its magic says),\n"
 		"flat (16-bit code, loaded and entered at 1000:0000)",
-		set_format},
+		.set = set_format},
 	{"disk", 0, "path=FILE[,ro][,serial=TEXT][,direct][,poll][,aio=ENGINE]",
 		"a virtio disk: a raw image or a block device; up to 8\n"
 		"ro: read-only; direct: past the host's page cache; poll: a CPU\n"
 		"of the host's looks out for answers, which is quicker; ENGINE: who\n"
 		"does the work, io_uring (default, where the host has it) or threads;\n"
 		"a comma in FILE is written twice",
-		disk_option_set},
+		.set = disk_option_set},
 	{"disk-rate", 0, "[DISK:]bytes=SIZE[,requests=N]",
 		"what the disks, or only disk DISK (0, 1...), may do a second:\n"
 		"bytes read and written, requests; either may be missing",
-		disk_rate_option_set},
+		.set = disk_rate_option_set},
 	{"cpu-share", 0, "N",
 		"share of CPUs that others want too, 1 to 10000; 100 is everybody's;\n"
 		"this and the next two are limits by cgroup v2",
-		set_cpu_share},
-	{"cpu-max", 0, "PERCENT", "most CPU time, in percent of one CPU, such as 50% or 250%", set_cpu_max},
-	{"memory-max", 0, "SIZE", "most memory, lodge's own and the page cache included", set_memory_max},
+		.set = set_cpu_share},
+	{"cpu-max", 0, "PERCENT", "most CPU time, in percent of one CPU, such as 50% or 250%",
+		.set = set_cpu_max},
+	{"memory-max", 0, "SIZE", "most memory, lodge's own and the page cache included",
+		.set = set_memory_max},
 	{"console", 0, "stdio|none|file=FILE|pty|socket=PATH",
 		"where the serial console is; default stdio; up to 8\n"
 		"socket: a unix socket for many to connect to",
-		set_console},
-	{"name", 'n', "NAME", "so that others find it: lodge list, attach, stop...", set_name},
-	{"detach", 'd', NULL, "leave it running, and print its name", set_detach},
-	{"report", 0, "FILE", "write what the guest did to FILE, as JSON", set_report},
-	{"timeout", 0, "SECONDS", "stop the guest after so long, with status 114", set_timeout},
-	{"on-reset", 0, "exit|restart", "when the guest resets; default exit, with status 110", set_on_reset},
+		.set = set_console},
+	{"name", 'n', "NAME", "so that others find it: lodge list, attach, stop...", .at = TEXT(name)},
+	{"detach", 'd', NULL, "leave it running, and print its name", .at = FLAG(detach)},
+	{"report", 0, "FILE", "write what the guest did to FILE, as JSON", .at = TEXT(report)},
+	{"timeout", 0, "SECONDS", "stop the guest after so long, with status 114", .set = set_timeout},
+	{"on-reset", 0, "exit|restart", "when the guest resets; default exit, with status 110",
+		.set = set_on_reset},
 	{"debug-exit", 0, "lodge|qemu",
 		"what a write to port 0xf4 means: lodge (default: the status),\n"
 		"qemu (the status is twice the value plus 1)",
-		set_debug_exit},
-	{"device", 0, "pc-testdev", "add a device: QEMU's, for kvm-unit-tests", set_device},
-	{"pit", 0, NULL, "add an i8254 timer; multiboot and flat kernels have one", set_pit},
+		.set = set_debug_exit},
+	{"device", 0, "pc-testdev", "add a device: QEMU's, for kvm-unit-tests", .set = set_device},
+	{"pit", 0, NULL, "add an i8254 timer; multiboot and flat kernels have one", .at = FLAG(config.pit)},
 	{"irqchip", 0, "auto|full|split",
 		"interrupt controllers: full (a PC's, with i8259s, in KVM), split (the\n"
 		"IOAPIC in lodge, no i8259: quicker), auto (default: by the kernel's format)",
-		set_irqchip},
-	{"no-acpi", 0, NULL, "no ACPI tables: the kernel finds the machine by FDT or MP table", set_no_acpi},
-	{"overcommit", 0, NULL, "allow more guest memory than the host has", set_overcommit},
+		.set = set_irqchip},
+	{"no-acpi", 0, NULL, "no ACPI tables: the kernel finds the machine by FDT or MP table",
+		.at = FLAG(config.no_acpi)},
+	{"overcommit", 0, NULL, "allow more guest memory than the host has", .at = FLAG(config.overcommit)},
 	{"hugepages", 0, NULL, "guest memory in huge pages of 2 MiB, which the host sets aside",
-		set_hugepages},
-	{"no-sandbox", 0, NULL, "run without the sandbox; the report then says so", set_no_sandbox},
+		.at = FLAG(config.hugepages)},
+	{"no-sandbox", 0, NULL, "run without the sandbox; the report then says so", .at = FLAG(no_sandbox)},
 	{"user", 0, "USER",
 		"started as root, become this user when all is open:\n"
 		"a name of /etc/passwd, UID or UID:GID",
-		set_user},
-	{"trace", 0, "pio|mmio|irq|virtio|exit|all[,...]", "a line an event on stderr", set_trace},
+		.set = set_user},
+	{"trace", 0, "pio|mmio|irq|virtio|exit|all[,...]", "a line an event on stderr", .set = set_trace},
 	{"gdb", 0, "unix:PATH|tcp:127.0.0.1:PORT", "let a debugger in there: `target remote PATH` in gdb",
-		set_gdb},
-	{"gdb-wait", 0, NULL, "do not begin before that debugger says `continue`", set_gdb_wait},
-	{"kvm-device", 0, "FILE", "KVM's device; default /dev/kvm", set_kvm_device},
-	{"verbose", 'v', NULL, "say on stderr what kind of kernel ran, and how it ended", set_verbose},
+		.set = set_gdb},
+	{"gdb-wait", 0, NULL, "do not begin before that debugger says `continue`", .at = FLAG(gdb_wait)},
+	{"kvm-device", 0, "FILE", "KVM's device; default /dev/kvm", .at = TEXT(config.kvm_device)},
+	{"verbose", 'v', NULL, "say on stderr what kind of kernel ran, and how it ended",
+		.at = FLAG(verbose)},
 	{0},
 };
 

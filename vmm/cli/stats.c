@@ -17,22 +17,6 @@ struct stats_options {
 	uint64_t every_ms;
 };
 
-static int set_json(void *target, const char *value, struct error *error)
-{
-	(void)value;
-	(void)error;
-	((struct stats_options *)target)->json = true;
-	return 0;
-}
-
-static int set_watch(void *target, const char *value, struct error *error)
-{
-	(void)value;
-	(void)error;
-	((struct stats_options *)target)->watch = true;
-	return 0;
-}
-
 static int set_every(void *target, const char *value, struct error *error)
 {
 	struct stats_options *options = target;
@@ -44,9 +28,11 @@ static int set_every(void *target, const char *value, struct error *error)
 }
 
 static const struct option_row rows[] = {
-	{"json", 0, NULL, "as JSON, a line a guest: docs/control.md has the fields", set_json},
-	{"watch", 'w', NULL, "again and again, until the guest ends", set_watch},
-	{"every", 0, "SECONDS", "how often, with --watch; default 1", set_every},
+	{"json", 0, NULL, "as JSON, a line a guest: docs/control.md has the fields",
+		.at = OPTION_FLAG(struct stats_options, json)},
+	{"watch", 'w', NULL, "again and again, until the guest ends",
+		.at = OPTION_FLAG(struct stats_options, watch)},
+	{"every", 0, "SECONDS", "how often, with --watch; default 1", .set = set_every},
 	{0},
 };
 

@@ -36,19 +36,11 @@ static int set_now(void *target, const char *value, struct error *error)
 	return 0;
 }
 
-static int set_all(void *target, const char *value, struct error *error)
-{
-	(void)value;
-	(void)error;
-	((struct stop_options *)target)->all = true;
-	return 0;
-}
-
 static const struct option_row rows[] = {
 	{"grace", 'g', "SECONDS", "how long the guest has after its power button was pressed;\ndefault 10",
-		set_grace},
-	{"now", 0, NULL, "do not ask: end it at once", set_now},
-	{"all", 'a', NULL, "all guests of this user", set_all},
+		.set = set_grace},
+	{"now", 0, NULL, "do not ask: end it at once", .set = set_now},
+	{"all", 'a', NULL, "all guests of this user", .at = OPTION_FLAG(struct stop_options, all)},
 	{0},
 };
 

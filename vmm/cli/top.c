@@ -39,14 +39,6 @@ static int set_rounds(void *target, const char *value, struct error *error)
 	return 0;
 }
 
-static int set_plain(void *target, const char *value, struct error *error)
-{
-	(void)value;
-	(void)error;
-	((struct top_options *)target)->plain = true;
-	return 0;
-}
-
 static int set_sort(void *target, const char *value, struct error *error)
 {
 	static const char *const names[] = {[TOP_BY_CPU] = "cpu",
@@ -66,10 +58,11 @@ static int set_sort(void *target, const char *value, struct error *error)
 }
 
 static const struct option_row rows[] = {
-	{"every", 'e', "SECONDS", "how often; default 1", set_every},
-	{"sort", 's', "cpu|memory|disk|name", "what comes first; default cpu", set_sort},
-	{"plain", 'b', NULL, "one table after the other, as without a terminal", set_plain},
-	{"rounds", 'n', "N", "so many tables, and plain; default 1 without a terminal", set_rounds},
+	{"every", 'e', "SECONDS", "how often; default 1", .set = set_every},
+	{"sort", 's', "cpu|memory|disk|name", "what comes first; default cpu", .set = set_sort},
+	{"plain", 'b', NULL, "one table after the other, as without a terminal",
+		.at = OPTION_FLAG(struct top_options, plain)},
+	{"rounds", 'n', "N", "so many tables, and plain; default 1 without a terminal", .set = set_rounds},
 	{0},
 };
 
