@@ -1,4 +1,4 @@
-/* The instructions for ports; latchkey's 32-bit code and lodger share them. */
+/* The instructions for ports, for latchkey's 32-bit code and lodger. */
 #pragma once
 
 #include <stddef.h>

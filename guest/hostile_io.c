@@ -11,7 +11,7 @@
 #include "str.h"
 #include "trap.h"
 #include "uart16550.h"
-#include "virtio_regs.h"
+#include "../firmware/virtio_regs.h"
 #include "x86.h"
 
 #define PORTS     0x10000u

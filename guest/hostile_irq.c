@@ -11,7 +11,7 @@
 #include "smp.h"
 #include "trap.h"
 #include "uart16550.h"
-#include "virtio_regs.h"
+#include "../firmware/virtio_regs.h"
 #include "x86.h"
 
 #define VECTOR_STORM   0xf9

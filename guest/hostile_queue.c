@@ -5,7 +5,7 @@
 #include "console.h"
 #include "hostile.h"
 #include "hostile_rig.h"
-#include "virtio_regs.h"
+#include "../firmware/virtio_regs.h"
 #include "x86.h"
 
 #define QUEUE_SIZE_LARGEST 256u

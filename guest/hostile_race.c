@@ -9,7 +9,7 @@
 #include "smp.h"
 #include "str.h"
 #include "trap.h"
-#include "virtio_regs.h"
+#include "../firmware/virtio_regs.h"
 #include "x86.h"
 
 #define VECTOR_FLIP 0xf8

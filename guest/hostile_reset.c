@@ -6,7 +6,7 @@
 #include "hostile.h"
 #include "hostile_rig.h"
 #include "str.h"
-#include "virtio_regs.h"
+#include "../firmware/virtio_regs.h"
 
 #define IN_FLIGHT 64u /* requests, in one queue */
 #define CHUNK     (RIG_DATA / 2)

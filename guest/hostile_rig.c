@@ -4,7 +4,7 @@
 #include "console.h"
 #include "hw.h"
 #include "str.h"
-#include "virtio_regs.h"
+#include "../firmware/virtio_regs.h"
 #include "x86.h"
 
 #define PATIENCE_US  5000000 /* a busy host: nobody waits so long if all goes well */

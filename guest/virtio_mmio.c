@@ -3,7 +3,7 @@
 #include "console.h"
 #include "hw.h"
 #include "ioapic.h"
-#include "virtio_regs.h"
+#include "../firmware/virtio_regs.h"
 #include "virtqueue.h"
 #include "x86.h"
 

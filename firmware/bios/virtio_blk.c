@@ -1,36 +1,10 @@
 /* The disks: virtio-blk over MMIO (virtio 1.2, 4.2 and 5.2), one request at a time, by polling. */
 #include "bios/bios.h"
 #include "bios/io.h"
-
-/* 4.2.2 */
-enum {
-	MAGIC = 0x000,
-	VERSION = 0x004,
-	DEVICE_ID = 0x008,
-	DEVICE_FEATURES = 0x010,
-	DEVICE_FEATURES_SEL = 0x014,
-	DRIVER_FEATURES = 0x020,
-	DRIVER_FEATURES_SEL = 0x024,
-	QUEUE_SEL = 0x030,
-	QUEUE_NUM_MAX = 0x034,
-	QUEUE_NUM = 0x038,
-	QUEUE_READY = 0x044,
-	QUEUE_NOTIFY = 0x050,
-	STATUS = 0x070,
-	QUEUE_DESC = 0x080,
-	QUEUE_DRIVER = 0x090,
-	QUEUE_DEVICE = 0x0a0,
-	CAPACITY = 0x100,
-};
+#include "virtio_regs.h"
 
 #define MAGIC_VALUE 0x74726976u /* "virt" */
 #define ID_BLOCK    2
-
-#define STATUS_ACKNOWLEDGE 1u
-#define STATUS_DRIVER      2u
-#define STATUS_DRIVER_OK   4u
-#define STATUS_FEATURES_OK 8u
-#define STATUS_NEEDS_RESET 64u
 
 #define FEATURE_RO          (1u << 5)
 #define FEATURE_FLUSH       (1u << 9)
@@ -107,7 +81,7 @@ static bool start(struct disk *disk)
 	disk->queue.available.flags = NO_INTERRUPT;
 	disk->read_only = features & FEATURE_RO;
 	disk->flush = features & FEATURE_FLUSH;
-	disk->sectors = reg_read(disk, CAPACITY) | (uint64_t)reg_read(disk, CAPACITY + 4) << 32;
+	disk->sectors = reg_read(disk, CONFIG) | (uint64_t)reg_read(disk, CONFIG + 4) << 32;
 	disk->geometry = geometry_of(disk->sectors);
 	return true;
 }

@@ -1,4 +1,4 @@
-/* The registers of the virtio-mmio transport (virtio 1.2, 4.2.2) and its device status (2.1). */
+/* The registers of the virtio-mmio transport (virtio 1.2, 4.2.2) and its device status (2.1), for latchkey and lodger. */
 #pragma once
 
 enum {
