@@ -39,7 +39,7 @@ START_TEST(too_few_descriptors_are_an_error_that_says_so)
 	for (limit = 5; limit < 64; limit++) {
 		snprintf(before, sizeof(before), "ulimit -n %u", limit);
 		if (!call_after(before, "run --disk path=" IMAGE " --name few --report report.json -m 32M "
-					"--append 'run=blk write 0 0 hello'"))
+					"--gdb unix:gdb.sock --append 'run=blk write 0 0 hello'"))
 			break;
 		failed++;
 		ck_assert_msg(command->status == LODGE_STATUS_VMM_ERROR, "%s: status %d: %s", before,

@@ -232,7 +232,10 @@ static int init(struct lodge_gdb *gdb, int fd)
 		(struct event_source){.fd = target_event_fd(gdb->vm), .ready = guest_stopped, .ctx = gdb};
 	gdb->ended = (struct event_source){
 		.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = run_ended, .ctx = gdb};
-	/* A descriptor that could not be had is refused there. */
+	if (!err && gdb->ended.fd < 0)
+		err = -errno;
+	if (!err && gdb->stopped.fd < 0)
+		err = gdb->stopped.fd;
 	for (i = 0; !err && i < ARRAY_SIZE(sources); i++)
 		err = event_loop_set(&gdb->loop, sources[i], EPOLLIN);
 	if (!err && gdb->waits)
