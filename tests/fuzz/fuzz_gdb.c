@@ -12,11 +12,39 @@
 
 #define CPUS 3
 
+#define CR0_PE   (1u << 0)
+#define CR0_PG   (1u << 31)
+#define EFER_LMA (1u << 10)
+
 static struct {
 	struct target_cpu cpus[CPUS];
 	int err; /* what calls end with */
 	bool stands;
+	unsigned mode; /* of the first CPU; the others are further on in the list */
 } guest;
+
+/* A guest goes through all modes as it runs, each CPU for itself. */
+static void change_modes(void)
+{
+	static const struct kvm_sregs modes[] = {
+		{.cr0 = 0},
+		{.cr0 = CR0_PE},
+		{.cr0 = CR0_PE, .cs.db = 1},
+		{.cr0 = CR0_PE | CR0_PG, .efer = EFER_LMA, .cs.db = 1},
+		{.cr0 = CR0_PE | CR0_PG, .efer = EFER_LMA, .cs.l = 1},
+	};
+
+	guest.mode++;
+	for (unsigned i = 0; i < CPUS; i++) {
+		const struct kvm_sregs *mode = &modes[(guest.mode + i) % ARRAY_SIZE(modes)];
+		struct kvm_sregs *sregs = &guest.cpus[i].sregs;
+
+		sregs->cr0 = mode->cr0;
+		sregs->efer = mode->efer;
+		sregs->cs.l = mode->cs.l;
+		sregs->cs.db = mode->cs.db;
+	}
+}
 
 static int resume(struct lodge_vm *vm, const enum debug_go *how)
 {
@@ -24,6 +52,8 @@ static int resume(struct lodge_vm *vm, const enum debug_go *how)
 	for (unsigned i = 0; i < LODGE_CPUS_MAX; i++)
 		FUZZ_CHECK(how[i] == DEBUG_HOLD || how[i] == DEBUG_STEP || how[i] == DEBUG_CONTINUE);
 	guest.stands = guest.err;
+	if (!guest.err)
+		change_modes();
 	return guest.err;
 }
 
@@ -140,9 +170,20 @@ static void answer_lines(struct session *session, const char *text, size_t len)
 	}
 }
 
+/* The guest ends, as it likes. */
+static void end(struct session *session, unsigned how)
+{
+	static struct lodge_result result;
+
+	result.outcome = (enum lodge_outcome)(how % (LODGE_STOPPED + 1));
+	result.status = (int)how;
+	session_ended(session, &result);
+	check_reply(session);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const int errors[] = {0, -ENOSPC, -ENOTSUP};
+	static const int errors[] = {0, -ENOSPC, -ENOTSUP, -EFAULT};
 	static struct session session;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(errors); i++) {
@@ -151,6 +192,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		session_init(&session, &ops, NULL, CPUS);
 		answer_bytes(&session, data, size);
 		answer_lines(&session, (const char *)data, size);
+		end(&session, size ? data[size - 1] : 0);
 	}
 	return 0;
 }
