@@ -19,10 +19,12 @@ FUZZ_ENGINE := $(if $(filter fuzz,$(FLAVOR)),-fsanitize=fuzzer,$(BUILD)/tests/fu
 FUZZ_OBJS   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/fuzz/*.c))
 FUZZ_LIB    := $(BUILD)/tests/fuzz/lib.a
 
-# Calls that are linked to others: to the clock of fuzz.c, to what taken.h looks at, to a socket without a guest's name.
-FUZZ_WRAP            := clock_gettime
+# Calls that are linked to others: to the clock and the poor host of fuzz.c, to what taken.h looks at, to a socket without
+# a guest's name, to no KVM.
+FUZZ_WRAP            := clock_gettime calloc malloc realloc mmap eventfd
 FUZZ_WRAP_virtio_blk := virtqueue_pop virtqueue_unpop virtqueue_push
 FUZZ_WRAP_client     := runtime_look runtime_path connect
+FUZZ_WRAP_loader     := kvm_vm_set_rom
 
 $(FUZZ_OBJS): CFLAGS_ALL += $(TEST_CFLAGS)
 

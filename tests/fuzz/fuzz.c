@@ -1,10 +1,12 @@
 #include "fuzz.h"
 
 #include <check.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <time.h>
 
@@ -95,6 +97,67 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_now)
 	*ret_now = (struct timespec){
 		.tv_sec = (time_t)(now_ns / NS_PER_S), .tv_nsec = (long)(now_ns % NS_PER_S)};
 	return 0;
+}
+
+static enum { GIVES, COUNTS, REFUSED } host;
+static unsigned host_allowed;
+
+void fuzz_refuse(unsigned allowed)
+{
+	host = COUNTS;
+	host_allowed = allowed;
+}
+
+bool fuzz_refused(void)
+{
+	bool refused = host == REFUSED;
+
+	host = GIVES;
+	return refused;
+}
+
+static bool refuse(int err)
+{
+	if (host != COUNTS || host_allowed--)
+		return false;
+	host = REFUSED;
+	errno = err;
+	return true;
+}
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size)
+{
+	return refuse(ENOMEM) ? NULL : __real_calloc(count, size);
+}
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_malloc(size_t size)
+{
+	return refuse(ENOMEM) ? NULL : __real_malloc(size);
+}
+
+void *__real_realloc(void *from, size_t size);
+void *__wrap_realloc(void *from, size_t size);
+void *__wrap_realloc(void *from, size_t size)
+{
+	return refuse(ENOMEM) ? NULL : __real_realloc(from, size);
+}
+
+void *__real_mmap(void *at, size_t len, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t len, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t len, int protection, int flags, int fd, off_t offset)
+{
+	return refuse(ENOMEM) ? MAP_FAILED : __real_mmap(at, len, protection, flags, fd, offset);
+}
+
+int __real_eventfd(unsigned value, int flags);
+int __wrap_eventfd(unsigned value, int flags);
+int __wrap_eventfd(unsigned value, int flags)
+{
+	return refuse(EMFILE) ? -1 : __real_eventfd(value, flags);
 }
 
 #define GUARD KIB(64)

@@ -46,6 +46,14 @@ void fuzz_clock_set(uint64_t ns);
 uint64_t fuzz_clock(void);
 
 /*
+ * A host that runs out of things: of the memory and eventfds that are asked for from here on, by calls that are linked to
+ * these as well, `allowed` are to be had, the next one is not, and all later ones are. Whether it came to that; it ends
+ * with the question.
+ */
+void fuzz_refuse(unsigned allowed);
+bool fuzz_refused(void);
+
+/*
  * Guest memory with all kinds of edges, and pages between them that end the process when they are touched. Two regions
  * touch in the guest, but not here; behind them is a hole; the third is large, so that lengths of 32 bits fit it.
  */

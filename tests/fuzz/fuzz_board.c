@@ -28,6 +28,7 @@ static struct {
 	unsigned chatter; /* bytes that the console sends as soon as it may */
 	bool levels[IOAPIC_PINS];
 	bool split;                     /* the board has an IOAPIC */
+	uint8_t kind;                   /* which board it is: the input's first byte */
 	const struct hw_device *device; /* the one that is looked at */
 } rig;
 
@@ -160,8 +161,9 @@ static void access_fwcfg(void)
 {
 	struct fuzz_input *input = &rig.input;
 	gpa_t at = fuzz_gpa(input), to = fuzz_gpa(input);
+	uint32_t key = (uint32_t)fuzz_bytes(input, 2), control = fuzz_byte(input);
 	uint32_t access[4] = {
-		htobe32((uint32_t)fuzz_bytes(input, 3) << 16 | fuzz_byte(input)),
+		htobe32(key << 16 | control),
 		htobe32((uint32_t)fuzz_number(input) & 0x1ffff),
 		htobe32((uint32_t)(to >> 32)),
 		htobe32((uint32_t)to),
@@ -172,6 +174,71 @@ static void access_fwcfg(void)
 	bus_write(&rig.board.pio, FWCFG_PORT + 8, 4, htobe32((uint32_t)at));
 	if (!guest_memory_read(rig.mem, at, access, sizeof(access)))
 		FUZZ_CHECK((be32toh(access[0]) & ~1u) == 0);
+}
+
+static void file_selected(void *ctx)
+{
+	FUZZ_CHECK(ctx == &rig);
+}
+
+/* Built as for a run, from the disks' counters on: 0 or -errno. */
+static int build(void)
+{
+	struct board_config config = {
+		.mem = rig.mem,
+		.power = {.request = request_power},
+		.console = {.write = console_write, .want_input = console_want_input},
+		.irq = get_line,
+		.irq_level = get_line,
+		.disks = rig.slots,
+		.disk_count = DISKS,
+		.cpus = 1u << (rig.kind & 7),
+		.qemu_debug_exit = rig.kind & 8,
+		.pc_testdev = !(rig.kind & 16),
+	};
+	int err;
+
+	if (rig.split)
+		config.msi = (struct msi_handle){.send = send_message, .watch = watch_messages};
+	err = board_init(&rig.board, &config);
+	if (err)
+		return err;
+	FUZZ_CHECK(!fwcfg_add_file(&rig.board.fwcfg, "opt/fuzz", "some bytes", 10));
+	FUZZ_CHECK(!fwcfg_add_signal(&rig.board.fwcfg, "opt/signal", file_selected, &rig));
+	rig.console = uart16550_source(&rig.board.com1);
+	rig.device = &rig.board.devices[0];
+	return 0;
+}
+
+/* Half of a board that the host had not enough for is taken apart again, by whoever built it. */
+static void build_half(unsigned allowed)
+{
+	int err;
+
+	fuzz_refuse(allowed);
+	err = build();
+	FUZZ_CHECK(fuzz_refused() == (err != 0));
+	if (!err)
+		board_fini(&rig.board);
+	FUZZ_CHECK(!rig.board.device_count && !rig.board.slot_count && !rig.board.pio.count);
+}
+
+static void take_apart(void)
+{
+	for (unsigned i = 0; i < DISKS; i++) {
+		virtio_mmio_drain(&rig.board.slots[i].mmio);
+		virtio_blk_keep(&rig.board.slots[i].blk, &rig.slots[i].stats);
+	}
+	board_fini(&rig.board);
+}
+
+/* As for a guest that resets its machine. */
+static void restart(void)
+{
+	take_apart();
+	if (rig.input.left)
+		build_half(fuzz_byte(&rig.input));
+	FUZZ_CHECK(!build());
 }
 
 static void step(void)
@@ -196,10 +263,12 @@ static void step(void)
 		rig.chatter = fuzz_byte(input);
 		break;
 	case 11:
-		if (rig.split && (kind & 0x10))
+		if ((kind & 0xf0) == 0xf0)
+			restart();
+		else if (rig.split && (kind & 0x10))
 			ioapic82093_eoi(&rig.board.ioapic, fuzz_byte(input));
 		else if (rig.split && (kind & 0x20))
-			ioapic82093_raise(&rig.board.ioapic, fuzz_below(input, IOAPIC82093_PINS));
+			ioapic82093_raise(&rig.board.ioapic, (unsigned)fuzz_below(input, IOAPIC82093_PINS));
 		else
 			board_press_power(&rig.board);
 		break;
@@ -231,33 +300,15 @@ static void step(void)
 
 static void set_up(void)
 {
-	uint8_t kind = fuzz_byte(&rig.input);
-	struct board_config config = {
-		.mem = rig.mem,
-		.power = {.request = request_power},
-		.console = {.write = console_write, .want_input = console_want_input},
-		.irq = get_line,
-		.irq_level = get_line,
-		.disks = rig.slots,
-		.disk_count = DISKS,
-		.cpus = 1u << (kind & 7),
-		.qemu_debug_exit = kind & 8,
-		.pc_testdev = !(kind & 16),
-	};
-
-	rig.split = kind & 32;
-	if (rig.split)
-		config.msi = (struct msi_handle){.send = send_message, .watch = watch_messages};
+	rig.kind = fuzz_byte(&rig.input);
+	rig.split = rig.kind & 32;
 	fuzz_clock_set(EPOCH * NS_PER_S);
 	for (unsigned i = 0; i < DISKS; i++) {
 		rig.disks[i].block = (struct block_backend){
 			.ops = &mock_disk_ops, .size = 64 * 512, .logical_size = 512, .physical_size = 512};
 		rig.slots[i] = (struct board_disk){.block = &rig.disks[i].block, .serial = "fuzz"};
 	}
-	FUZZ_CHECK(!board_init(&rig.board, &config));
-	FUZZ_CHECK(!fwcfg_add_file(&rig.board.fwcfg, "opt/fuzz", "some bytes", 10));
-	rig.console = uart16550_source(&rig.board.com1);
-	rig.device = &rig.board.devices[0];
+	FUZZ_CHECK(!build());
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -268,8 +319,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	set_up();
 	for (unsigned i = 0; i < STEPS_MAX && rig.input.left; i++)
 		step();
-	for (unsigned i = 0; i < DISKS; i++)
-		virtio_mmio_drain(&rig.board.slots[i].mmio);
-	board_fini(&rig.board);
+	take_apart();
 	return 0;
 }
