@@ -108,6 +108,7 @@ int main(int argc, char **argv)
 	folder = argv[1];
 	for (size_t i = 0; i < sizeof(elves) / sizeof(elves[0]); i++)
 		write_elf(elves[i].name, elves[i].build, 0x200000);
+	write_elf("elf64-high", elves[0].build, UINT64_C(1) << 32);
 	write_seed("multiboot-raw", file, multiboot_build_raw("\xf4", 1, file, sizeof(file)));
 	write_seed("multiboot-elf32", file, multiboot_build_elf(32, "\xf4", 1, file, sizeof(file)));
 	write_seed("multiboot-elf64", file, multiboot_build_elf(64, "\xf4", 1, file, sizeof(file)));
