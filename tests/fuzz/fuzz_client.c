@@ -16,16 +16,16 @@
 #include "control/runtime_dir.h"
 #include "lodge_control.h"
 #include "util/bytes.h"
+#include "util/error.h"
 
-/* The client's socket is one of a pair: there is no runtime directory, and nobody listens. */
+/* The client's socket is one of a pair, or none: there is no runtime directory, and nobody listens. */
 static int pair[2];
+static int refusal; /* errno of what the client meets in its place */
 
 int __wrap_runtime_look(const char *name, struct error *error);
 int __wrap_runtime_look(const char *name, struct error *error)
 {
-	(void)name;
-	(void)error;
-	return 0;
+	return refusal == ESRCH ? error_set(error, ERROR_USAGE, -ESRCH, "'%s': there is none", name) : 0;
 }
 
 int __wrap_runtime_path(const char *name, const char *file, char path[RUNTIME_PATH_MAX], struct error *error);
@@ -43,6 +43,10 @@ int __wrap_connect(int fd, const struct sockaddr *address, socklen_t len)
 {
 	(void)address;
 	(void)len;
+	if (refusal) {
+		errno = refusal;
+		return -1;
+	}
 	FUZZ_CHECK(dup3(pair[1], fd, O_CLOEXEC) == fd);
 	return close(pair[1]);
 }
@@ -91,32 +95,87 @@ static const char *take_lines(struct lodge_client *client, const char *text, str
 	return text;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* Nobody is there whom one could ask, for one reason or another; or there is no memory for it. */
+static void meet_nobody(uint8_t why)
+{
+	static const int reasons[] = {ESRCH, ENOENT, ECONNREFUSED, EAGAIN, EACCES, 0};
+	struct lodge_client *client;
+	struct lodge_error error = {0};
+	int fd;
+
+	refusal = reasons[why % ARRAY_SIZE(reasons)];
+	if (!refusal)
+		fuzz_refuse(0);
+	FUZZ_CHECK(lodge_client_new("fuzz", &client, &error) < 0);
+	FUZZ_CHECK(*error.text && error.status);
+	FUZZ_CHECK(fuzz_refused() == !refusal);
+	if (refusal)
+		FUZZ_CHECK(lodge_guest_console("fuzz", &fd, &error) < 0 && *error.text && error.status);
+}
+
+/* A line without an end: the client takes so much of it, and no more. */
+static void flood(struct lodge_client *client)
+{
+	static const char text[KIB(16)] = {'x'};
+	struct lodge_error error;
+	const char *line;
+	int err = -ETIMEDOUT;
+
+	for (unsigned i = 0; i <= 2 * LODGE_REPLY_MAX / sizeof(text) && err == -ETIMEDOUT; i++) {
+		FUZZ_CHECK(send(pair[0], text, sizeof(text), MSG_NOSIGNAL) == (ssize_t)sizeof(text));
+		while ((err = lodge_client_receive(client, 0, &line, &error)) == 0)
+			;
+	}
+	FUZZ_CHECK(err == -ENOBUFS && *error.text && error.status);
+}
+
+static void talk(struct lodge_client *client, unsigned piece, struct fuzz_input *input)
 {
 	struct top_guest guests[2] = {{.name = "fuzz"}, {.name = "other"}};
-	struct fuzz_input input = {.at = data, .left = size};
-	struct lodge_client *client;
-	unsigned piece = fuzz_byte(&input) * 16u + 1;
-	const char *text = (const char *)input.at;
+	const char *text = (const char *)input->at;
+	struct lodge_error error = {0};
 
-	/* The socket must hold it all, for nobody reads meanwhile. */
-	if (size > KIB(16) || !input.left)
-		return 0;
-	json_object_seed(1);
-	FUZZ_CHECK(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
-	FUZZ_CHECK(!lodge_client_new("fuzz", &client, NULL));
-	FUZZ_CHECK(!lodge_client_send(client, "{\"command\": \"stats\"}", NULL));
-	while (input.left) {
-		size_t len = MIN(piece, input.left);
+	while (input->left) {
+		size_t len = MIN(piece, input->left);
 
-		FUZZ_CHECK(send(pair[0], input.at, len, MSG_NOSIGNAL) == (ssize_t)len);
-		input.at += len;
-		input.left -= len;
+		FUZZ_CHECK(send(pair[0], input->at, len, MSG_NOSIGNAL) == (ssize_t)len);
+		input->at += len;
+		input->left -= len;
 		text = take_lines(client, text, guests);
 	}
 	top_guest_set_state(&guests[0], "silent");
 	close(pair[0]);
 	take_lines(client, text, guests);
+	FUZZ_CHECK(lodge_client_send(client, "too late", &error) == -ECONNRESET && *error.text);
+}
+
+/* The first byte says how long the pieces are, and two of them something else. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct fuzz_input input = {.at = data, .left = size};
+	uint8_t kind = fuzz_byte(&input);
+	struct lodge_client *client;
+
+	/* The socket must hold it all, for nobody reads meanwhile. */
+	if (size > KIB(16) || !input.left)
+		return 0;
+	if (kind == 0xfe) {
+		while (input.left)
+			meet_nobody(fuzz_byte(&input));
+		return 0;
+	}
+	json_object_seed(1);
+	refusal = 0;
+	FUZZ_CHECK(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+	FUZZ_CHECK(!lodge_client_new("fuzz", &client, NULL));
+	FUZZ_CHECK(lodge_client_fd(client) >= 0 && lodge_client_pid(client) == getpid());
+	FUZZ_CHECK(!lodge_client_send(client, "{\"command\": \"stats\"}", NULL));
+	if (kind == 0xff && size == 2) {
+		flood(client);
+		close(pair[0]);
+	} else {
+		talk(client, kind * 16u + 1, &input);
+	}
 	lodge_client_free(client);
 	return 0;
 }

@@ -130,6 +130,20 @@ static void answer_all(struct protocol *protocol, const char *text, size_t len)
 	}
 }
 
+/* What subscribers are told in the end; the message may hold what the guest wrote. */
+static void end(const uint8_t *data, size_t size)
+{
+	static struct lodge_result result;
+	json_t *event;
+
+	result.outcome = (enum lodge_outcome)(size % (LODGE_STOPPED + 1));
+	memset(result.message, 0, sizeof(result.message));
+	memcpy(result.message, data, MIN(size, sizeof(result.message) - 1));
+	event = protocol_exit_event(&result);
+	FUZZ_CHECK(json_is_string(json_object_get(event, "outcome")));
+	announce(NULL, event);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const int errors[] = {0, -ESRCH, -ENOMEM};
@@ -154,9 +168,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	cgroup.mountinfo = "there is none";
 	for (unsigned i = 0; i < ARRAY_SIZE(errors); i++) {
 		vm.err = errors[i];
+		if (vm.err == -ENOMEM)
+			fuzz_refuse(size % 3); /* lodge's own memory ends too */
 		vm.console = (struct fuzz_input){.at = data, .left = size};
 		answer_all(&protocol, (const char *)data, size);
 	}
+	fuzz_refused();
+	end(data, size);
 	cgroup_fini(&cgroup);
 	return 0;
 }

@@ -2,6 +2,7 @@
 #include "fuzz.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,6 +52,31 @@ static void check_options(const struct run_options *options)
 	FUZZ_CHECK(options->owned_count <= ARRAY_SIZE(options->owned));
 }
 
+/* --help: to nowhere, for there is only one text. */
+static void print_help(void)
+{
+	static bool silent;
+
+	if (!silent)
+		FUZZ_CHECK(freopen("/dev/null", "w", stdout));
+	silent = true;
+	options_print(run_option_rows);
+}
+
+/* As it is parsed once more, there is no memory for some word of it. */
+static void parse_poor(int count, char **words, unsigned allowed)
+{
+	struct run_options options;
+	struct error error = {0};
+	int err;
+
+	fuzz_refuse(allowed);
+	err = run_options_parse(&options, count, words, &error);
+	if (fuzz_refused())
+		FUZZ_CHECK(err == -ENOMEM && error.kind == ERROR_VMM && *error.text);
+	run_options_free(&options);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = malloc(size + 1), *line = text, *words[WORDS_MAX + 2] = {(char[]){"run"}};
@@ -72,7 +98,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_error(err, &error);
 	if (!err)
 		check_options(&options);
+	if (err == OPTIONS_HELP)
+		print_help();
 	run_options_free(&options);
+	parse_poor(count, words, size % 4);
 	free(text);
 	return 0;
 }
