@@ -107,6 +107,19 @@ bool guest_wait_for(struct guest *guest, const char *text, unsigned times)
 	return false;
 }
 
+bool guest_stands_still(struct guest *guest)
+{
+	off_t before, size = lseek(guest->captured.out, 0, SEEK_END);
+	int tries = 0;
+
+	do {
+		before = size;
+		usleep(100000);
+		size = lseek(guest->captured.out, 0, SEEK_END);
+	} while (size != before && ++tries < 100);
+	return size == before;
+}
+
 int guest_finish(struct guest *guest)
 {
 	pthread_join(guest->thread, NULL);

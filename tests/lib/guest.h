@@ -46,6 +46,9 @@ bool guest_wait_for(struct guest *guest, const char *text, unsigned times);
 /* Whether it has shown it by now. */
 bool guest_has(struct guest *guest, const char *text);
 
+/* Whether it prints nothing more, for a while, once what it had printed is written; false: it does not come to an end within 10 s. */
+bool guest_stands_still(struct guest *guest);
+
 /* Waits for the VM's end and frees it. Returns the exit status. */
 int guest_finish(struct guest *guest);
 

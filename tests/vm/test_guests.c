@@ -89,6 +89,39 @@ START_TEST(a_detached_guest_holds_no_descriptor_of_its_caller)
 }
 END_TEST
 
+static bool has_socket(int pid)
+{
+	char path[64], target[16] = "";
+
+	for (int fd = 3; fd < 10; fd++) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
+		if (readlink(path, target, sizeof(target) - 1) > 0 && !strncmp(target, "socket:", 7))
+			return true;
+	}
+	return false;
+}
+
+/* Starts `lodge wait`, and returns when it has a socket and sleeps: when it waits for an answer. */
+static void start_waiter(struct command *waiter)
+{
+	char path[64], state = 0;
+
+	command_start(waiter, (const char *const[]){command_lodge(), "wait", "web", NULL});
+	snprintf(path, sizeof(path), "/proc/%d/stat", waiter->pid);
+	for (int tries = 0; tries < 3000 && state != 'S'; tries++) {
+		bool connected = has_socket(waiter->pid);
+		FILE *stat;
+
+		usleep(10000);
+		stat = fopen(path, "re");
+		ck_assert_ptr_nonnull(stat);
+		if (fscanf(stat, "%*d (%*[^)]) %c", &state) != 1 || !connected)
+			state = 0;
+		fclose(stat);
+	}
+	ck_assert_int_eq(state, 'S');
+}
+
 START_TEST(wait_returns_the_guests_status)
 {
 	struct command *waiter = command_new();
@@ -97,8 +130,7 @@ START_TEST(wait_returns_the_guests_status)
 	start("web");
 	fd = connect_console("web");
 	ck_assert(hear(fd, "lodger> "));
-	command_start(waiter, (const char *const[]){command_lodge(), "wait", "web", NULL});
-	usleep(100000);
+	start_waiter(waiter);
 	say(fd, "exit 7\r");
 	ck_assert_int_eq(command_finish(waiter, 30), 7);
 	close(fd);
@@ -146,8 +178,7 @@ START_TEST(wait_for_a_guest_that_is_killed_tells_so)
 	struct command *waiter = command_new();
 
 	start("web");
-	command_start(waiter, (const char *const[]){command_lodge(), "wait", "web", NULL});
-	usleep(300000);
+	start_waiter(waiter);
 	kill(pid_of("web"), SIGKILL);
 	ck_assert_int_eq(command_finish(waiter, 30), 103);
 	ck_assert_ptr_nonnull(strstr(waiter->err, "is gone"));

@@ -9,6 +9,8 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include "lib/elf_builder.h"
+#include "lib/files.h"
 #include "lib/guest.h"
 #include "vm/suites.h"
 
@@ -107,10 +109,14 @@ END_TEST
 /* It takes KVM longer than all else, where lodge is a guest itself. */
 START_TEST(a_restart_does_not_ask_for_cpuid_again)
 {
+	/* mov al,0xfe; out 0x64,al; 1: hlt; jmp 1b */
+	static const uint8_t reset[] = {0xb0, 0xfe, 0xe6, 0x64, 0xf4, 0xeb, 0xfd};
 	static struct guest guest;
 	struct lodge_vm *vm;
 
-	guest_init(&guest, "run=reset");
+	elf_write_pvh("reset.elf", reset, sizeof(reset));
+	guest_init(&guest, NULL);
+	guest.config.kernel = "reset.elf";
 	guest.config.restart = true;
 	guest.config.timeout_ms = 1000;
 	ck_assert_int_eq(lodge_vm_new(&guest.config, &vm, &guest.error), 0);
@@ -128,6 +134,7 @@ Suite *host_suite(void)
 	TCase *tcase = tcase_create("lacks");
 
 	suite_add_tcase(suite, tcase);
+	tcase_add_checked_fixture(tcase, files_setup, files_teardown);
 	tcase_add_loop_test(tcase, what_kvm_lacks_is_named, 0, sizeof(lacks) / sizeof(lacks[0]));
 	tcase_add_test(tcase, a_step_that_fails_though_kvm_lacks_nothing_tells_its_own_error);
 	tcase_add_test(tcase, where_kvm_cannot_split_its_irqchip_the_full_one_serves);

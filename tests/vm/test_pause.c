@@ -36,10 +36,8 @@ START_TEST(a_paused_guest_stands_still_until_it_is_resumed)
 	guest_start(&guest);
 	for (int i = 0; i < 5; i++) {
 		ck_assert_int_eq(lodge_vm_pause(guest.vm), 0);
-		usleep(50000); /* what it printed before is still written */
+		ck_assert(guest_stands_still(&guest));
 		size = lseek(guest.captured.out, 0, SEEK_END);
-		usleep(100000);
-		ck_assert_int_eq(lseek(guest.captured.out, 0, SEEK_END), size);
 		ck_assert_int_eq(lodge_vm_resume(guest.vm), 0);
 		while (lseek(guest.captured.out, 0, SEEK_END) == size)
 			usleep(1000);
@@ -102,16 +100,29 @@ static void *pause_vm(void *vm)
 	return NULL;
 }
 
-/* For a guest one of whose threads is held up by a trace, the others being free. */
-static void expect_pause_to_wait(void)
+/* For a guest one of whose threads is soon held up by a trace, the others being free. Returns the thread that waits. */
+static pthread_t begin_pause_that_waits(void)
 {
 	pthread_t thread;
 
-	usleep(A_WHILE_US); /* it gets there */
-	paused = 1;
-	pthread_create(&thread, NULL, pause_vm, guest.vm);
-	usleep(A_WHILE_US);
-	ck_assert_int_eq(paused, 1);
+	for (int tries = 0; tries < 50; tries++) {
+		usleep(A_WHILE_US); /* it gets there */
+		paused = 1;
+		pthread_create(&thread, NULL, pause_vm, guest.vm);
+		usleep(A_WHILE_US);
+		if (paused == 1)
+			return thread;
+		/* It did not. */
+		pthread_join(thread, NULL);
+		ck_assert_int_eq(lodge_vm_resume(guest.vm), 0);
+	}
+	ck_abort_msg("no pause has waited");
+}
+
+static void expect_pause_to_wait(void)
+{
+	pthread_t thread = begin_pause_that_waits();
+
 	while (paused == 1) {
 		drain_traces();
 		usleep(1000);
@@ -159,11 +170,7 @@ START_TEST(a_resume_ends_a_pause_that_still_waits)
 	use_kernel(print_for_ever, sizeof(print_for_ever));
 	hold_traces(LODGE_TRACE_PIO);
 	guest_start(&guest);
-	usleep(A_WHILE_US);
-	paused = 1;
-	pthread_create(&thread, NULL, pause_vm, guest.vm);
-	usleep(A_WHILE_US);
-	ck_assert_int_eq(paused, 1);
+	thread = begin_pause_that_waits();
 	ck_assert_int_eq(lodge_vm_resume(guest.vm), 0);
 	pthread_join(thread, NULL);
 	ck_assert_int_eq(paused, 0);
