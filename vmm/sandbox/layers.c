@@ -17,6 +17,7 @@
 
 #include "sandbox/sanitized.h"
 #include "util/bytes.h"
+#include "util/thread.h"
 
 #define BIT(LAYER) (1u << (LAYER))
 
@@ -126,7 +127,7 @@ static void *make_network(void *arg)
 
 void layers_begin_network(struct layer_network *network)
 {
-	network->begun = !pthread_create(&network->thread, NULL, make_network, network);
+	network->begun = !thread_start(&network->thread, make_network, network);
 }
 
 static void end_network(struct layer_network *network)
