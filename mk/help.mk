@@ -9,6 +9,7 @@ Usage: make [TARGET]... [VARIABLE=VALUE]...
   check-vm           whole virtual machines; needs /dev/kvm
   check-faults       what becomes of a guest whose host fails; a part of check-vm
   check-linux        stock Linux kernels, and check-vm, on a kvm_amd that QEMU emulates; needs no /dev/kvm
+  check-linux-kinds  of the kernels one of each kind, as scripts/check does
   check-linux-smoke  the quickest of these
   check-fuzz         what fuzzing has found so far, with ASan and UBSan; a part of check
   fuzz               libFuzzer on all that a guest, an image or a client controls: FUZZ_SECONDS=60 a target, FUZZ=NAME,...

@@ -101,8 +101,8 @@ check-vm: $(BUILD)/tests/check-vm $(BUILD)/lodge
 check: check-unit check-vm $(if $(FLAVOR),,check-linux)
 
 # In the lane no test may take it for granted that it has two CPUs at once, and time runs slower: those that move
-# a lot of bytes over a console, or repeat many attacks, stay out of it.
-.PHONY: check-linux check-linux-only check-linux-smoke check-vm-lane
+# a lot of bytes over a console, repeat many attacks, or start guests by the hundred stay out of it.
+.PHONY: check-linux check-linux-only check-linux-kinds check-linux-smoke check-vm-lane
 check-vm-lane: $(BUILD)/tests/check-vm $(BUILD)/lodge
 	$(Q)scripts/svm-lane --build $(BUILD) --scratch 512M $(addprefix --add ,$(wildcard /usr/bin/setpriv /lib/terminfo/x/xterm /usr/share/qemu/qboot.rom /usr/share/seabios/bios-microvm.bin)) --timeout 880 -- \
 		env CK_EXCLUDE_TAGS=volume CK_TIMEOUT_MULTIPLIER=4 LODGE=$(BUILD)/lodge LODGER=$(BUILD)/lodger.elf $< || [ $$? = 77 ]
@@ -112,7 +112,7 @@ check-linux: check-vm-lane check-linux-only
 check-linux-only: $(BUILD)/lodge $(BUILD)/tests/linux-control
 	$(Q)LODGE_BUILD=$(BUILD) tests/linux/run || [ $$? = 77 ]
 
-check-linux-smoke: $(BUILD)/lodge $(BUILD)/tests/linux-control
-	$(Q)LODGE_BUILD=$(BUILD) tests/linux/run --smoke || [ $$? = 77 ]
+check-linux-kinds check-linux-smoke: check-linux-%: $(BUILD)/lodge $(BUILD)/tests/linux-control
+	$(Q)LODGE_BUILD=$(BUILD) tests/linux/run --$* || [ $$? = 77 ]
 
 -include $(BUILD)/tests/linux/control.d $(UNIT_OBJS:.o=.d) $(BIOS_OBJS:.o=.d) $(VM_OBJS:.o=.d) $(BENCH_OBJS:.o=.d)

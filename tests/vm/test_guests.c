@@ -507,6 +507,7 @@ Suite *guests_suite(void)
 	tcase_add_test(steer, an_nmi_reaches_the_guest);
 	tcase_add_test(steer, events_tell_what_others_do);
 	tcase_add_test(steer, stats_tell_what_the_guest_used);
+	tcase_set_tags(many, "volume");
 	tcase_add_test(many, a_hundred_guests_at_once);
 	return suite;
 }

@@ -166,11 +166,10 @@ END_TEST
 Suite *lifecycle_suite(void)
 {
 	Suite *suite = suite_create("lifecycle");
-	TCase *tcase = tcase_create("VMs");
+	TCase *tcase = tcase_create("VMs"), *volume = tcase_create("volume");
 
 	tcase_set_timeout(tcase, 240);
 	tcase_add_checked_fixture(tcase, files_setup, files_teardown);
-	tcase_add_test(tcase, two_hundred_vms_one_after_another_leak_nothing);
 	tcase_add_test(tcase, eight_vms_at_once_do_not_mix);
 	tcase_add_test(tcase, a_vm_that_never_ran_leaves_nothing);
 	tcase_add_test(tcase, a_vm_that_could_not_be_made_leaves_nothing);
@@ -178,5 +177,11 @@ Suite *lifecycle_suite(void)
 	tcase_add_test(tcase, stops_at_any_moment_end_the_run);
 	tcase_add_test(tcase, the_embedders_signals_are_left_alone);
 	suite_add_tcase(suite, tcase);
+
+	tcase_set_tags(volume, "volume");
+	tcase_set_timeout(volume, 240);
+	tcase_add_checked_fixture(volume, files_setup, files_teardown);
+	tcase_add_test(volume, two_hundred_vms_one_after_another_leak_nothing);
+	suite_add_tcase(suite, volume);
 	return suite;
 }
