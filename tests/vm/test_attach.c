@@ -121,13 +121,17 @@ END_TEST
 
 START_TEST(the_terminal_is_restored_when_the_guest_is_killed)
 {
+	int pid;
+
 	if (!attach_pty("web"))
 		return;
-	kill(pid_of("web"), SIGKILL);
+	pid = pid_of("web");
+	kill(pid, SIGKILL);
 	ck_assert_int_eq(pty_finish(&pty), 103);
 	ck_assert_ptr_nonnull(strstr(pty.seen, "is gone"));
 	check_terminal_restored();
 	pty_close(&pty);
+	ck_assert(is_gone(pid));
 	ck_assert(nothing_is_left());
 }
 END_TEST

@@ -176,13 +176,16 @@ END_TEST
 START_TEST(wait_for_a_guest_that_is_killed_tells_so)
 {
 	struct command *waiter = command_new();
+	int pid;
 
 	start("web");
 	start_waiter(waiter);
-	kill(pid_of("web"), SIGKILL);
+	pid = pid_of("web");
+	kill(pid, SIGKILL);
 	ck_assert_int_eq(command_finish(waiter, 30), 103);
 	ck_assert_ptr_nonnull(strstr(waiter->err, "is gone"));
 	free(waiter);
+	ck_assert(is_gone(pid)); /* its socket goes before its lock */
 	ck_assert(nothing_is_left());
 }
 END_TEST
