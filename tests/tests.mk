@@ -84,13 +84,16 @@ bench-linux:
 .PHONY: test-programs
 test-programs: $(addprefix $(BUILD)/tests/,check-unit check-vm linux-control)
 
+# Each of thousands of tests is a fork, which looks for leaks among all that its parent has kept after free(): 256 MiB, if left alone.
+CHECK_ASAN := $(if $(filter asan,$(FLAVOR)),ASAN_OPTIONS="quarantine_size_mb=8:$$ASAN_OPTIONS")
+
 .PHONY: check check-unit check-vm
 check-unit: $(BUILD)/tests/check-unit $(BUILD)/lodge
 	$(Q)tests/scripts/kut.sh
 	$(Q)LODGE=$(BUILD)/lodge tests/scripts/completion.sh
 	$(if $(FLAVOR),,$(Q)tests/scripts/hardening.sh)
 	$(if $(FLAVOR),,+$(Q)tests/scripts/bench.sh)
-	$(Q)$<
+	$(Q)$(CHECK_ASAN) $<
 
 check-vm: $(BUILD)/tests/check-vm $(BUILD)/lodge
 	$(if $(filter tsan,$(FLAVOR)),,$(Q)LODGE=$(BUILD)/lodge tests/scripts/soak.sh || [ $$? = 77 ])

@@ -427,7 +427,9 @@ START_TEST(a_driver_on_another_cpu_loses_no_request)
 			while (__atomic_exchange_n(&rings, 0, __ATOMIC_SEQ_CST) == 0)
 				sched_yield();
 		}
-		ck_assert_int_ge(r, 0);
+		/* An assertion each time is one more line of Check's for its parent to read. */
+		if (r < 0)
+			ck_abort_msg("request %u: %d", done, r);
 	}
 	pthread_join(driver, NULL);
 }
@@ -452,7 +454,7 @@ START_TEST(a_descriptor_that_changes_meanwhile_is_judged_as_it_is_used)
 	ring_desc(&ring, RING_DESC, 0, RING_TABLE, 16, W, 0);
 	ring_desc(&ring, RING_TABLE, 0, RING_DATA, 16, W, 0);
 	ck_assert_int_eq(pthread_create(&guest, NULL, flip_descriptor, &stop), 0);
-	for (unsigned i = 0; i < 2000000; i++) {
+	for (unsigned i = 0; i < 500000; i++) {
 		ring_avail(&ring)->idx = queue.state.next_avail + 1;
 		if (pop() == 1 && (chain.in_count != 1 || chain.in[0].iov_len != 16))
 			ck_abort_msg("%zu bytes got through", chain.in[0].iov_len);
