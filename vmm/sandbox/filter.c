@@ -78,7 +78,7 @@ static const struct rule rules[] = {
 
 	/* A guest's exits: interrupts, the console's timer, the registers of a guest that died. */
 	IOCTL(KVM_SIGNAL_MSI, VCPU | IO | CONTROL, 0),
-	IOCTL(KVM_IRQ_LINE, VCPU | IO, 0),
+	IOCTL(KVM_IRQ_LINE, VCPU | IO | CONTROL, 0),
 	IOCTL(KVM_SET_GSI_ROUTING, VCPU, 0),
 	IOCTL(KVM_GET_REGS, VCPU, 0),
 	IOCTL(KVM_GET_SREGS, VCPU, 0),
