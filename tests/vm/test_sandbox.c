@@ -432,6 +432,24 @@ START_TEST(root_becomes_the_user_that_it_is_told_to)
 }
 END_TEST
 
+/* Root, but one of a container's that took the capability away. */
+START_TEST(who_cannot_become_that_user_runs_no_guest)
+{
+	const char *const argv[] = {"/usr/bin/setpriv", "--bounding-set=-setuid,-setgid", command_lodge(),
+		"run", "--user", "65534", "--append", "run=exit 3", "--disk", "path=disk,aio=threads", NULL};
+
+	if (geteuid() || access(argv[0], X_OK)) {
+		printf("SKIPPED: who_cannot_become_that_user_runs_no_guest: needs root, and setpriv\n");
+		return;
+	}
+	files_make("disk", 1 << 20);
+	command_start(command, argv);
+	ck_assert_int_eq(command_finish(command, 60), 103);
+	ck_assert_ptr_nonnull(strstr(command->err, "may not become user 65534"));
+	ck_assert_str_eq(command->out, "");
+}
+END_TEST
+
 START_TEST(info_tells_the_layers_of_this_host)
 {
 	ck_assert_int_eq(command_call(command, "info", NULL), 0);
@@ -457,6 +475,7 @@ Suite *sandbox_suite(void)
 	tcase_add_test(tcase, descriptors_are_closed_on_exec_and_none_is_inherited);
 	tcase_add_test(tcase, a_user_who_may_only_open_the_device_gets_along);
 	tcase_add_test(tcase, root_becomes_the_user_that_it_is_told_to);
+	tcase_add_test(tcase, who_cannot_become_that_user_runs_no_guest);
 	tcase_add_test(tcase, info_tells_the_layers_of_this_host);
 	suite_add_tcase(suite, tcase);
 	tcase = tcase_create("core dump");

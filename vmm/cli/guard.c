@@ -19,13 +19,19 @@ static_assert((int)SANDBOX_VCPU == LODGE_THREAD_VCPU && (int)SANDBOX_IO == LODGE
 static_assert(LAYERS <= LODGE_SANDBOX_MAX, "a place a layer");
 
 /* There is no way back for a thread that cannot be confined, nor for the process. */
-static void require(int err, const char *what)
+static void require(const struct guard *guard, int err, const char *what)
 {
+	unsigned uid = guard->sandbox.user.uid;
 	char text[128];
 
 	if (!err)
 		return;
-	snprintf(text, sizeof(text), "sandbox: %s: %s; --no-sandbox does without", what, strerror(-err));
+	if (uid && geteuid() != uid)
+		snprintf(text, sizeof(text),
+			"--user: lodge may not become user %u: that takes CAP_SETUID and CAP_SETGID", uid);
+	else
+		snprintf(text, sizeof(text), "sandbox: %s: %s; --no-sandbox does without", what,
+			strerror(-err));
 	print_error("run", text);
 	_exit(LODGE_STATUS_VMM_ERROR);
 }
@@ -61,14 +67,14 @@ static void opened(void *ctx)
 	struct guard *guard = ctx;
 
 	close_inherited(guard);
-	require(sandbox_close(&guard->sandbox), "the main thread");
+	require(guard, sandbox_close(&guard->sandbox), "the main thread");
 }
 
 static void thread_started(void *ctx, enum lodge_thread thread)
 {
 	struct guard *guard = ctx;
 
-	require(sandbox_thread(&guard->sandbox, (enum sandbox_thread)thread), "a thread");
+	require(guard, sandbox_thread(&guard->sandbox, (enum sandbox_thread)thread), "a thread");
 }
 
 static bool is_socket(int fd)

@@ -40,11 +40,18 @@ static unsigned enter_network(struct sandbox *sandbox)
 	return layer;
 }
 
+/* What a host does not offer is left out, but not what was asked for. */
+static int drop(const struct sandbox *sandbox, unsigned *ret_layer)
+{
+	*ret_layer = layers_drop(&sandbox->user);
+	return !*ret_layer && sandbox->user.uid ? -EPERM : 0;
+}
+
 int sandbox_close(struct sandbox *sandbox)
 {
 	const struct filter_config *filter = &sandbox->filter;
 	struct sock_fprog program;
-	unsigned thread;
+	unsigned thread, layer;
 	int err = 0;
 
 	/* What is built later would have to be built under the filter. */
@@ -60,21 +67,25 @@ int sandbox_close(struct sandbox *sandbox)
 		sandbox->layers &= ~(1u << LAYER_MOUNT_NAMESPACE);
 	if (!SANITIZED)
 		sandbox->layers |= layers_landlock(filter->folders, filter->folder_count);
-	sandbox->layers |= layers_drop(&sandbox->user);
+	err = drop(sandbox, &layer);
+	if (err)
+		return err;
+	sandbox->layers |= layer;
 	return sandbox->seccomp ? sandbox_thread(sandbox, SANDBOX_MAIN) : 0;
 }
 
 int sandbox_thread(struct sandbox *sandbox, enum sandbox_thread thread)
 {
 	struct sock_fprog program;
+	unsigned layer;
 	int err = 0;
 
 	/* The disks' threads begin when the disks are opened. */
 	if (thread == SANDBOX_BLOCK) {
 		enter_network(sandbox);
-		layers_drop(&sandbox->user);
+		err = drop(sandbox, &layer);
 	}
-	if (sandbox->seccomp)
+	if (!err && sandbox->seccomp)
 		err = program_of(sandbox, thread, &program);
 	if (!err && sandbox->seccomp)
 		err = filter_load(&program);
