@@ -29,6 +29,7 @@ static struct {
 	bool levels[IOAPIC_PINS];
 	bool split;                     /* the board has an IOAPIC */
 	uint8_t kind;                   /* which board it is: the input's first byte */
+	unsigned selections;            /* of the fw_cfg file that tells of it */
 	const struct hw_device *device; /* the one that is looked at */
 } rig;
 
@@ -178,7 +179,10 @@ static void access_fwcfg(void)
 
 static void file_selected(void *ctx)
 {
-	FUZZ_CHECK(ctx == &rig);
+	unsigned *selections = ctx;
+
+	FUZZ_CHECK(selections == &rig.selections);
+	++*selections;
 }
 
 /* Built as for a run, from the disks' counters on: 0 or -errno. */
@@ -204,7 +208,7 @@ static int build(void)
 	if (err)
 		return err;
 	FUZZ_CHECK(!fwcfg_add_file(&rig.board.fwcfg, "opt/fuzz", "some bytes", 10));
-	FUZZ_CHECK(!fwcfg_add_signal(&rig.board.fwcfg, "opt/signal", file_selected, &rig));
+	FUZZ_CHECK(!fwcfg_add_signal(&rig.board.fwcfg, "opt/signal", file_selected, &rig.selections));
 	rig.console = uart16550_source(&rig.board.com1);
 	rig.device = &rig.board.devices[0];
 	return 0;

@@ -117,7 +117,7 @@ static void meet_nobody(uint8_t why)
 static void flood(struct lodge_client *client)
 {
 	static const char text[KIB(16)] = {'x'};
-	struct lodge_error error;
+	struct lodge_error error = {0};
 	const char *line;
 	int err = -ETIMEDOUT;
 

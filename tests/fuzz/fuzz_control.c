@@ -121,7 +121,10 @@ static void answer_all(struct protocol *protocol, const char *text, size_t len)
 		bool subscribed = false;
 		json_t *reply = protocol_answer(protocol, text, part, &subscribed);
 
-		check_reply(reply);
+		if (reply)
+			check_reply(reply);
+		else
+			FUZZ_CHECK(fuzz_refused()); /* the client is hung up on */
 		json_decref(reply);
 		FUZZ_CHECK(protocol->columns <= 9999 && protocol->rows <= 9999);
 		part += newline != NULL;

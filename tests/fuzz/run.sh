@@ -10,8 +10,10 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 # What a guest, an image or a client reaches. The rest of these folders is the host's side.
-faced="vmm/virtio/*.c vmm/devices/*.c vmm/bus/*.c vmm/memory/guest_memory.c vmm/machine/board.c vmm/loader/*.c
-	vmm/gdb/packet.c vmm/gdb/registers.c vmm/gdb/session.c vmm/control/protocol.c vmm/control/client.c vmm/cli/top_table.c vmm/cli/options.c vmm/cli/run_options.c vmm/cli/limits.c vmm/util/size.c"
+faced="vmm/virtio/*.c vmm/devices/*.c vmm/bus/*.c vmm/memory/guest_memory.c vmm/machine/board.c vmm/machine/boot.c
+	vmm/machine/firmware.c vmm/machine/firmware_files.c vmm/loader/*.c vmm/x86/boot_params.c vmm/x86/multiboot.c vmm/x86/pvh.c
+	vmm/gdb/packet.c vmm/gdb/registers.c vmm/gdb/session.c vmm/control/protocol.c vmm/control/client.c vmm/cli/top_table.c vmm/cli/options.c
+	vmm/cli/run_options.c vmm/cli/disk_options.c vmm/cli/limits.c vmm/cli/user.c vmm/util/size.c"
 
 fail()
 {
