@@ -98,7 +98,7 @@ check-unit: $(BUILD)/tests/check-unit $(BUILD)/lodge
 check-vm: $(BUILD)/tests/check-vm $(BUILD)/lodge
 	$(if $(filter tsan,$(FLAVOR)),,$(Q)LODGE=$(BUILD)/lodge tests/scripts/soak.sh || [ $$? = 77 ])
 	$(if $(FLAVOR),,+$(Q)tests/scripts/bench.sh --kvm || [ $$? = 77 ])
-	$(Q)$(if $(filter tsan,$(FLAVOR)),CK_EXCLUDE_TAGS=guest-races) LODGE=$(BUILD)/lodge LODGER=$(BUILD)/lodger.elf $< || [ $$? = 77 ]
+	$(Q)$(if $(FLAVOR),CK_EXCLUDE_TAGS="guest-time $(if $(filter tsan,$(FLAVOR)),guest-races)") LODGE=$(BUILD)/lodge LODGER=$(BUILD)/lodger.elf $< || [ $$? = 77 ]
 
 # A sanitizer slows the lane, which is slow by itself, and shows nothing there that it does not show here.
 check: check-unit check-vm $(if $(FLAVOR),,check-linux)

@@ -352,12 +352,14 @@ Suite *firmware_suite(void)
 	tcase_add_test(roms, rom_that_triple_faults_gives_status_and_registers);
 	tcase_add_test(roms, rom_that_jumps_wild_never_hangs);
 	suite_add_tcase(suite, roms);
+	/* Nearly all of the time of what follows is the guest's: no sanitizer sees it. */
+	tcase_set_tags(others, "guest-time");
 	tcase_set_timeout(others, 100);
 	tcase_add_checked_fixture(others, files_setup, files_teardown);
 	tcase_add_test(others, qboot_starts_lodger);
 	tcase_add_test(others, seabios_starts_lodger);
 	suite_add_tcase(suite, others);
-	tcase_set_tags(volume, "volume");
+	tcase_set_tags(volume, "volume guest-time");
 	tcase_set_timeout(volume, 120);
 	tcase_add_checked_fixture(volume, files_setup, files_teardown);
 	tcase_add_loop_test(volume, kernel_cannot_tell_latchkey_from_a_direct_boot, 0, 2);
