@@ -1,7 +1,6 @@
 /* The hotel: guests by name, started, looked at, steered and stopped through the command line and the sockets. */
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 
 #include "lib/files.h"
 #include "lib/named_guests.h"
+#include "lib/process.h"
 #include "vm/suites.h"
 
 #define GUESTS_MAX 100
@@ -89,37 +89,17 @@ START_TEST(a_detached_guest_holds_no_descriptor_of_its_caller)
 }
 END_TEST
 
-static bool has_socket(int pid)
-{
-	char path[64], target[16] = "";
-
-	for (int fd = 3; fd < 10; fd++) {
-		snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
-		if (readlink(path, target, sizeof(target) - 1) > 0 && !strncmp(target, "socket:", 7))
-			return true;
-	}
-	return false;
-}
-
 /* Starts `lodge wait`, and returns when it has a socket and sleeps: when it waits for an answer. */
 static void start_waiter(struct command *waiter)
 {
-	char path[64], state = 0;
+	bool waits = false;
 
 	command_start(waiter, (const char *const[]){command_lodge(), "wait", "web", NULL});
-	snprintf(path, sizeof(path), "/proc/%d/stat", waiter->pid);
-	for (int tries = 0; tries < 3000 && state != 'S'; tries++) {
-		bool connected = has_socket(waiter->pid);
-		FILE *stat;
-
+	for (int tries = 0; tries < 3000 && !waits; tries++) {
 		usleep(10000);
-		stat = fopen(path, "re");
-		ck_assert_ptr_nonnull(stat);
-		if (fscanf(stat, "%*d (%*[^)]) %c", &state) != 1 || !connected)
-			state = 0;
-		fclose(stat);
+		waits = process_has_socket(waiter->pid) && process_is(waiter->pid, 'S');
 	}
-	ck_assert_int_eq(state, 'S');
+	ck_assert(waits);
 }
 
 START_TEST(wait_returns_the_guests_status)
@@ -190,26 +170,6 @@ START_TEST(wait_for_a_guest_that_is_killed_tells_so)
 }
 END_TEST
 
-/* A signal stops the threads one by one, each when it comes to look. */
-static bool all_threads_stand_still(int pid)
-{
-	char path[64], state = 'T';
-	glob_t threads;
-	size_t i;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/*/stat", pid);
-	ck_assert_int_eq(glob(path, 0, NULL, &threads), 0);
-	for (i = 0; i < threads.gl_pathc && state == 'T'; i++) {
-		FILE *file = fopen(threads.gl_pathv[i], "r");
-
-		ck_assert_ptr_nonnull(file);
-		ck_assert_int_eq(fscanf(file, "%*d (%*[^)]) %c", &state), 1);
-		fclose(file);
-	}
-	globfree(&threads);
-	return state == 'T';
-}
-
 START_TEST(a_guest_whose_process_stands_still_is_listed_as_silent)
 {
 	int pid;
@@ -217,7 +177,7 @@ START_TEST(a_guest_whose_process_stands_still_is_listed_as_silent)
 	start("web");
 	pid = pid_of("web");
 	kill(pid, SIGSTOP);
-	while (!all_threads_stand_still(pid))
+	while (!process_is(pid, 'T')) /* a thread stops when it comes to look for signals */
 		usleep(1000);
 	ck_assert_int_eq(command_call(command, "list", NULL), 0);
 	kill(pid, SIGCONT);
