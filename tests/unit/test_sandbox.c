@@ -298,9 +298,10 @@ static int under_landlock(void)
 
 static int under_empty_root(void)
 {
-	unsigned layers = layers_unshare(0);
+	unsigned layers = layers_unshare_user(0);
 	int old = open(".", O_RDONLY | O_DIRECTORY);
 
+	layers |= layers_unshare();
 	if (!(layers & 1u << LAYER_MOUNT_NAMESPACE) || !layers_empty_root(layers))
 		return 77;
 	if (!access("/proc", F_OK) || !access("/tmp", F_OK) || open("/file", O_WRONLY | O_CREAT, 0600) >= 0)

@@ -77,12 +77,12 @@ static bool map_ids(uid_t uid, gid_t gid)
  * Root needs none for the others, and in one would lose its way to other users' files. Without the maps nobody is
  * anybody there; but that host has no /proc, and no user's files to speak of.
  */
-static unsigned unshare_user(void)
+unsigned layers_unshare_user(unsigned layers)
 {
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
 
-	if (!uid || unshare(CLONE_NEWUSER))
+	if (!uid || layers & BIT(LAYER_USER_NAMESPACE) || unshare(CLONE_NEWUSER))
 		return 0;
 	(void)map_ids(uid, gid);
 	return BIT(LAYER_USER_NAMESPACE);
@@ -94,11 +94,11 @@ unsigned layers_unshare_pid(void)
 
 	if (SANITIZED)
 		return 0;
-	layers = unshare_user();
+	layers = layers_unshare_user(0);
 	return layers | (unshare(CLONE_NEWPID) ? 0 : BIT(LAYER_PID_NAMESPACE));
 }
 
-unsigned layers_unshare(unsigned layers)
+unsigned layers_unshare(void)
 {
 	static const struct {
 		int flag;
@@ -107,10 +107,8 @@ unsigned layers_unshare(unsigned layers)
 		{CLONE_NEWNS, LAYER_MOUNT_NAMESPACE},
 		{CLONE_NEWIPC, LAYER_IPC_NAMESPACE},
 	};
-	unsigned i;
+	unsigned layers = 0, i;
 
-	if (!(layers & BIT(LAYER_USER_NAMESPACE)))
-		layers |= unshare_user();
 	for (i = 0; i < ARRAY_SIZE(all); i++)
 		layers |= unshare(all[i].flag) ? 0 : BIT(all[i].layer);
 	return layers;
@@ -269,7 +267,9 @@ unsigned layers_probe(void)
 		return 0;
 	child = fork();
 	if (!child) {
-		layers = layers_no_new_privs() | layers_seccomp() | layers_unshare(layers_unshare_pid());
+		layers = layers_unshare_pid();
+		layers |= layers_unshare_user(layers) | layers_unshare() | layers_no_new_privs() |
+		          layers_seccomp();
 		if (!layers_empty_root(layers))
 			layers &= ~BIT(LAYER_MOUNT_NAMESPACE);
 		layers |= layers_enter_network(&network) | layers_landlock(NULL, 0) | layers_drop(&nobody);

@@ -41,9 +41,9 @@ struct layer_network {
 
 /* Before there is a second thread, or the fork() whose child shall have the pid namespace. */
 unsigned layers_no_new_privs(void);
-unsigned layers_seccomp(void); /* there is seccomp: filter_load() may be called */
-unsigned layers_unshare_pid(void);
-unsigned layers_unshare(unsigned layers); /* in force already */
+unsigned layers_seccomp(void);                 /* there is seccomp: filter_load() may be called */
+unsigned layers_unshare_pid(void);             /* and the user namespace that it needs */
+unsigned layers_unshare_user(unsigned layers); /* in force already */
 
 /*
  * A network namespace takes the kernel longer than all others together: it is made by a thread, while the caller opens
@@ -53,6 +53,9 @@ unsigned layers_unshare(unsigned layers); /* in force already */
 void layers_begin_network(struct layer_network *network);
 unsigned layers_enter_network(struct layer_network *network);
 void layers_fini_network(struct layer_network *network); /* zeroed ones too */
+
+/* Before threads are started that are to have them: the mount and the ipc namespace. */
+unsigned layers_unshare(void);
 
 /* When all is open: the root is an empty folder that cannot be written to. Needs the mount namespace. */
 unsigned layers_empty_root(unsigned layers);

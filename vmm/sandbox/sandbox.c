@@ -26,8 +26,9 @@ void sandbox_begin(struct sandbox *sandbox)
 	sandbox->layers |= layers_no_new_privs();
 	sandbox->seccomp = layers_seccomp();
 	sandbox->layers |= sandbox->seccomp ? 1u << LAYER_SECCOMP : 0;
-	sandbox->layers |= layers_unshare(sandbox->layers);
+	sandbox->layers |= layers_unshare_user(sandbox->layers);
 	layers_begin_network(&sandbox->network);
+	sandbox->layers |= layers_unshare();
 }
 
 static unsigned enter_network(struct sandbox *sandbox)
@@ -61,12 +62,12 @@ int sandbox_close(struct sandbox *sandbox)
 	}
 	if (err)
 		return err;
-	sandbox->layers |= enter_network(sandbox);
 	/* A mount namespace that shows all that is there is none of use. */
 	if (SANITIZED || !layers_empty_root(sandbox->layers))
 		sandbox->layers &= ~(1u << LAYER_MOUNT_NAMESPACE);
 	if (!SANITIZED)
 		sandbox->layers |= layers_landlock(filter->folders, filter->folder_count);
+	sandbox->layers |= enter_network(sandbox);
 	err = drop(sandbox, &layer);
 	if (err)
 		return err;
