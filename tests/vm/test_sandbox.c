@@ -66,10 +66,10 @@ static void expect_field(const char *path, const char *name, const char *wanted)
 	ck_assert_msg(!found || same(found, wanted), "%s: %s %s", path, name, found);
 }
 
-/* Of each thread: so many there are. */
-static unsigned expect_of_threads(int pid, const char *name, const char *wanted)
+/* Calls check with "PID/task/TID" of each thread: so many there are. */
+static unsigned each_thread(int pid, void (*check)(const char *thread, const void *ctx), const void *ctx)
 {
-	char path[512];
+	char path[300];
 	const struct dirent *entry;
 	unsigned count = 0;
 	DIR *tasks;
@@ -80,12 +80,32 @@ static unsigned expect_of_threads(int pid, const char *name, const char *wanted)
 	while ((entry = readdir(tasks))) {
 		if (*entry->d_name == '.')
 			continue;
-		snprintf(path, sizeof(path), "/proc/%d/task/%s/status", pid, entry->d_name);
-		expect_field(path, name, wanted);
+		snprintf(path, sizeof(path), "%d/task/%s", pid, entry->d_name);
+		check(path, ctx);
 		count++;
 	}
 	closedir(tasks);
 	return count;
+}
+
+struct expected {
+	const char *name, *value;
+};
+
+static void expect_of_thread(const char *thread, const void *ctx)
+{
+	const struct expected *expected = ctx;
+	char path[320];
+
+	snprintf(path, sizeof(path), "/proc/%s/status", thread);
+	expect_field(path, expected->name, expected->value);
+}
+
+static unsigned expect_of_threads(int pid, const char *name, const char *wanted)
+{
+	const struct expected expected = {name, wanted};
+
+	return each_thread(pid, expect_of_thread, &expected);
 }
 
 /* main, control, I/O, two vCPUs and the disk's four; and a descriptor that it was not asked to have. */
@@ -176,31 +196,22 @@ static ino_t namespace_of(const char *process, const char *kind)
 	return stat(path, &st) ? 0 : st.st_ino;
 }
 
-/* Each thread's, those of a disk included, which are older than the rest of the sandbox. */
-static void expect_one_network(int pid)
+static void expect_network(const char *thread, const void *ctx)
 {
-	char path[64], thread[300];
-	const struct dirent *entry;
-	unsigned count = 0, i;
-	ino_t network;
-	DIR *tasks;
+	const ino_t *network = ctx;
+	unsigned i;
 
-	snprintf(path, sizeof(path), "%d", pid);
-	network = namespace_of(path, "net");
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	tasks = opendir(path);
-	ck_assert_ptr_nonnull(tasks);
-	while ((entry = readdir(tasks))) {
-		if (*entry->d_name == '.')
-			continue;
-		snprintf(thread, sizeof(thread), "%d/task/%s", pid, entry->d_name);
-		for (i = 0; i < PATIENCE && namespace_of(thread, "net") != network; i++)
-			usleep(1000);
-		ck_assert_msg(i < PATIENCE, "%s", thread);
-		count++;
-	}
-	closedir(tasks);
-	ck_assert_uint_ge(count, 6);
+	for (i = 0; i < PATIENCE && namespace_of(thread, "net") != *network; i++)
+		usleep(1000);
+	ck_assert_msg(i < PATIENCE, "%s", thread);
+}
+
+/* Each thread's, those of a disk included, which are older than the rest of the sandbox. */
+static void expect_one_network(const char *pid)
+{
+	ino_t network = namespace_of(pid, "net");
+
+	ck_assert_uint_ge(each_thread(atoi(pid), expect_network, &network), 6);
 }
 
 /* The report says what is in force, and this is what it means: of a guest with a name, and of one on a terminal. */
@@ -234,7 +245,7 @@ START_TEST(namespaces_are_what_the_report_says)
 	root = opendir(path);
 	ck_assert_ptr_nonnull(root);
 	closedir(root);
-	expect_one_network(atoi(pid));
+	expect_one_network(pid);
 	if (_i) {
 		command_send(command, "poweroff\n", 9);
 		ck_assert_int_eq(command_finish(command, 60), 0);
