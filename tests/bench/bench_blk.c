@@ -92,11 +92,10 @@ static void start_device(void)
 {
 	const struct block_file_config file = {
 		.path = bench.path, .read_only = !bench.write, .direct = bench.direct, .aio = bench.aio};
-	struct virtio_mmio_config mmio = {
+	struct virtio_transport_config transport = {
 		.mem = &bench.mem,
 		.ops = &virtio_blk_ops,
 		.dev = &bench.blk,
-		.irq = {.set = set_line},
 		.doorbell = &bench.bell,
 		.queue_count = 1,
 	};
@@ -109,7 +108,7 @@ static void start_device(void)
 		fail("the file is smaller than a block");
 	if (guest_memory_add(&bench.mem, 0, DATA + (uint64_t)DEPTH_MAX * BYTES_MAX) ||
 		doorbell_init(&bench.bell) || virtio_blk_init(&bench.blk, bench.block, "bench", 1) ||
-		virtio_mmio_init(&bench.mmio, &mmio))
+		virtio_mmio_init(&bench.mmio, &transport, (struct irq_line){.set = set_line}))
 		fail("out of memory");
 	if (bench.registered) {
 		const struct iovec iov = {bench.mem.regions[0].hva, bench.mem.regions[0].size};
@@ -205,7 +204,7 @@ static double run(void)
 	for (; now < end; now = clock_ns()) {
 		unsigned answers;
 
-		virtio_mmio_serve(&bench.mmio);
+		virtio_transport_serve(&bench.mmio.transport);
 		answers = take_answers();
 		count += answers;
 		if (!answers && !bench.poll) {

@@ -230,7 +230,7 @@ static void build_half(unsigned allowed)
 static void take_apart(void)
 {
 	for (unsigned i = 0; i < DISKS; i++) {
-		virtio_mmio_drain(&rig.board.slots[i].mmio);
+		virtio_transport_drain(rig.board.slots[i].transport);
 		virtio_blk_keep(&rig.board.slots[i].blk, &rig.slots[i].stats);
 	}
 	board_fini(&rig.board);
@@ -297,7 +297,7 @@ static void step(void)
 			break;
 		}
 		for (unsigned i = 0; i < DISKS; i++)
-			virtio_mmio_serve(&rig.board.slots[i].mmio);
+			virtio_transport_serve(rig.board.slots[i].transport);
 		break;
 	}
 }

@@ -57,7 +57,7 @@ static int take(void *dev, unsigned index, struct virtqueue *queue, const struct
 	unsigned before = taken_count;
 	int r = virtio_blk_ops.take(dev, index, queue, mem, ret_not_before);
 
-	FUZZ_CHECK(++rig.takes <= VIRTIO_MMIO_ROUNDS * VIRTIO_MMIO_BATCH * QUEUES);
+	FUZZ_CHECK(++rig.takes <= VIRTIO_ROUNDS * VIRTIO_BATCH * QUEUES);
 	FUZZ_CHECK(r == 1 || r == 0 || r == -EPROTO || r == -EAGAIN || r == -EBUSY);
 	FUZZ_CHECK(r != -EAGAIN || *ret_not_before > fuzz_clock());
 	if (r == -EPROTO)
@@ -124,7 +124,7 @@ static void start_driver(uint64_t refuse)
 	}
 	put(VIRTIO_MMIO_STATUS,
 		VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK);
-	for (unsigned i = 0; i < rig.mmio.config.queue_count; i++)
+	for (unsigned i = 0; i < rig.mmio.transport.config.queue_count; i++)
 		ready_queue(i, QUEUE_SIZE);
 	put(VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER |
 					VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK);
@@ -133,7 +133,7 @@ static void start_driver(uint64_t refuse)
 /* What the driver offered and the device did not take; where the rings are the device's own doing, nobody knows. */
 static bool has_more(unsigned index)
 {
-	const struct virtqueue *queue = &rig.mmio.queues[index].queue;
+	const struct virtqueue *queue = &rig.mmio.transport.queues[index].queue;
 	const uint8_t *low = rig.mem->regions[0].hva;
 
 	return (const uint8_t *)queue->desc == low + TABLE_OF(index) &&
@@ -150,12 +150,13 @@ static void serve(void)
 
 	rig.takes = 0;
 	doorbell_clear(&bell);
-	not_before = virtio_mmio_serve(&rig.mmio);
+	not_before = virtio_transport_serve(&rig.mmio.transport);
 	FUZZ_CHECK(!not_before || not_before > fuzz_clock());
 	if (not_before || rung() || mock_disk_under_way(&rig.disk) == BLOCK_REQUESTS_MAX ||
-		(rig.mmio.state.status & (VIRTIO_CONFIG_S_DRIVER_OK | stopped)) != VIRTIO_CONFIG_S_DRIVER_OK)
+		(rig.mmio.transport.state.status & (VIRTIO_CONFIG_S_DRIVER_OK | stopped)) !=
+			VIRTIO_CONFIG_S_DRIVER_OK)
 		return;
-	for (unsigned i = 0; i < rig.mmio.config.queue_count; i++)
+	for (unsigned i = 0; i < rig.mmio.transport.config.queue_count; i++)
 		FUZZ_CHECK(!has_more(i));
 }
 
@@ -163,8 +164,8 @@ static void check_reset(void)
 {
 	FUZZ_CHECK(taken_count == 0 && mock_disk_under_way(&rig.disk) == 0 && rig.blk.under_way == 0);
 	FUZZ_CHECK(get(VIRTIO_MMIO_STATUS) == 0 && get(VIRTIO_MMIO_INTERRUPT_STATUS) == 0 && !rig.line);
-	for (unsigned i = 0; i < rig.mmio.config.queue_count; i++)
-		FUZZ_CHECK(!virtqueue_started(&rig.mmio.queues[i].queue));
+	for (unsigned i = 0; i < rig.mmio.transport.config.queue_count; i++)
+		FUZZ_CHECK(!virtqueue_started(&rig.mmio.transport.queues[i].queue));
 }
 
 /* One register, as any vCPU may. */
@@ -343,9 +344,9 @@ static void stop_queue(void)
 {
 	uint8_t kind = fuzz_byte(&rig.input);
 	unsigned index = kind % QUEUES;
-	const struct virtqueue *queue = &rig.mmio.queues[index].queue;
+	const struct virtqueue *queue = &rig.mmio.transport.queues[index].queue;
 
-	if (index >= rig.mmio.config.queue_count)
+	if (index >= rig.mmio.transport.config.queue_count)
 		return;
 	put(VIRTIO_MMIO_QUEUE_SEL, index);
 	put(VIRTIO_MMIO_QUEUE_READY, 0);
@@ -368,7 +369,7 @@ static void reset_driver(void)
 
 static void drain(void)
 {
-	virtio_mmio_drain(&rig.mmio);
+	virtio_transport_drain(&rig.mmio.transport);
 	FUZZ_CHECK(taken_count == 0 && mock_disk_under_way(&rig.disk) == 0 && rig.blk.under_way == 0);
 }
 
@@ -451,11 +452,10 @@ static void set_up(void)
 	static struct virtio_device_ops ops;
 	uint8_t kind = fuzz_byte(&rig.input);
 	unsigned queues = kind % QUEUES + 1;
-	struct virtio_mmio_config config = {
+	struct virtio_transport_config config = {
 		.mem = fuzz_memory(),
 		.ops = &ops,
 		.dev = &rig.blk,
-		.irq = {.set = set_line},
 		.doorbell = &bell,
 		.queue_count = queues,
 	};
@@ -478,7 +478,7 @@ static void set_up(void)
 		FUZZ_CHECK(!doorbell_init(&bell));
 	doorbell_clear(&bell);
 	FUZZ_CHECK(!virtio_blk_init(&rig.blk, &rig.disk.block, "fuzz", queues));
-	FUZZ_CHECK(!virtio_mmio_init(&rig.mmio, &config));
+	FUZZ_CHECK(!virtio_mmio_init(&rig.mmio, &config, (struct irq_line){.set = set_line}));
 	if (!(kind & 0x80))
 		start_driver(0);
 }

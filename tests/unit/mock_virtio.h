@@ -178,10 +178,9 @@ static inline void put(uint64_t offset, uint32_t value)
 
 static inline void set_up(void)
 {
-	struct virtio_mmio_config config = {
+	struct virtio_transport_config config = {
 		.mem = &ring.mem,
 		.ops = &device_ops,
-		.irq = {.set = set_line},
 		.doorbell = &bell,
 		.queue_count = 2,
 	};
@@ -191,7 +190,7 @@ static inline void set_up(void)
 	sem_init(&device.go, 0, 0);
 	ring_init(&ring, SIZE);
 	ck_assert_int_eq(doorbell_init(&bell), 0);
-	ck_assert_int_eq(virtio_mmio_init(&mmio, &config), 0);
+	ck_assert_int_eq(virtio_mmio_init(&mmio, &config, (struct irq_line){.set = set_line}), 0);
 	line = overtaken = let_go = false;
 	raises = 0;
 }

@@ -49,8 +49,8 @@ Suite *virtqueue_suite(void);
 /* test_virtio_mmio.c */
 Suite *virtio_mmio_suite(void);
 
-/* test_virtio_mmio_serve.c: a part of that suite */
-TCase *virtio_mmio_serve_tcase(void);
+/* test_virtio_serve.c: a part of that suite */
+TCase *virtio_serve_tcase(void);
 
 /* test_virtio_blk.c */
 Suite *virtio_blk_suite(void);

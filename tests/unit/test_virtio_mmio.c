@@ -71,7 +71,7 @@ START_TEST(a_driver_that_follows_the_rules_gets_through)
 	ck_assert_uint_eq(get(VIRTIO_MMIO_STATUS), FEATURES_OK);
 	ck_assert_uint_eq(device.negotiated, VERSION_1 | 1u << 5);
 	accept_features(0); /* too late */
-	ck_assert_uint_eq(mmio.state.driver_features, VERSION_1 | 1u << 5);
+	ck_assert_uint_eq(mmio.transport.state.driver_features, VERSION_1 | 1u << 5);
 	put(VIRTIO_MMIO_QUEUE_SEL, 1);
 	ck_assert_uint_eq(get(VIRTIO_MMIO_QUEUE_NUM_MAX), SIZE);
 	ck_assert_uint_eq(get(VIRTIO_MMIO_QUEUE_READY), 0);
@@ -123,37 +123,37 @@ START_TEST(queues_are_set_up_between_features_ok_and_ready)
 {
 	ready_queue(1, &ring.config); /* too early */
 	ck_assert_uint_eq(get(VIRTIO_MMIO_QUEUE_READY), 0);
-	ck_assert_uint_eq(mmio.queues[1].config.size, 0);
-	ck_assert_uint_eq(mmio.queues[1].config.desc, 0);
+	ck_assert_uint_eq(mmio.transport.queues[1].config.size, 0);
+	ck_assert_uint_eq(mmio.transport.queues[1].config.desc, 0);
 	negotiate(VERSION_1);
 	ready_queue(1, &ring.config);
 	put(VIRTIO_MMIO_QUEUE_NUM, 4); /* too late */
 	put(VIRTIO_MMIO_QUEUE_DESC_LOW, 0);
 	put(VIRTIO_MMIO_QUEUE_USED_HIGH, 1);
-	ck_assert_uint_eq(mmio.queues[1].config.size, SIZE);
-	ck_assert_uint_eq(mmio.queues[1].config.desc, RING_DESC);
-	ck_assert_uint_eq(mmio.queues[1].config.used, RING_USED);
+	ck_assert_uint_eq(mmio.transport.queues[1].config.size, SIZE);
+	ck_assert_uint_eq(mmio.transport.queues[1].config.desc, RING_DESC);
+	ck_assert_uint_eq(mmio.transport.queues[1].config.used, RING_USED);
 	put(VIRTIO_MMIO_QUEUE_READY, 0); /* stopped, it can be changed again */
 	ck_assert_uint_eq(get(VIRTIO_MMIO_QUEUE_READY), 0);
 	put(VIRTIO_MMIO_QUEUE_DESC_LOW, 0x8000);
 	put(VIRTIO_MMIO_QUEUE_DESC_HIGH, 0x12);
-	ck_assert_uint_eq(mmio.queues[1].config.desc, 0x1200008000);
+	ck_assert_uint_eq(mmio.transport.queues[1].config.desc, 0x1200008000);
 }
 END_TEST
 
 START_TEST(queues_that_do_not_exist_read_0_and_ignore_writes)
 {
 	static const uint32_t indices[] = {2, VIRTIO_QUEUES_MAX, 0x80000000, UINT32_MAX};
-	struct virtio_mmio_queue before[2];
+	struct virtio_transport_queue before[2];
 
 	negotiate(VERSION_1);
 	for (unsigned i = 0; i < ARRAY_SIZE(indices); i++) {
 		put(VIRTIO_MMIO_QUEUE_SEL, indices[i]);
 		ck_assert_uint_eq(get(VIRTIO_MMIO_QUEUE_NUM_MAX), 0);
 		ck_assert_uint_eq(get(VIRTIO_MMIO_QUEUE_READY), 0);
-		memcpy(before, mmio.queues, sizeof(before));
+		memcpy(before, mmio.transport.queues, sizeof(before));
 		ready_queue(indices[i], &ring.config);
-		ck_assert_int_eq(memcmp(before, mmio.queues, sizeof(before)), 0);
+		ck_assert_int_eq(memcmp(before, mmio.transport.queues, sizeof(before)), 0);
 		put(VIRTIO_MMIO_QUEUE_NOTIFY, indices[i]);
 	}
 	ck_assert_uint_eq(get(VIRTIO_MMIO_STATUS), FEATURES_OK);
@@ -165,7 +165,7 @@ START_TEST(a_notification_of_any_queue_rings_the_doorbell)
 {
 	put(VIRTIO_MMIO_QUEUE_NOTIFY, 1);
 	ck_assert(rung());
-	ck_assert_uint_eq(mmio.stats.notifications, 1);
+	ck_assert_uint_eq(mmio.transport.stats.notifications, 1);
 }
 END_TEST
 
@@ -184,7 +184,7 @@ START_TEST(a_bad_ring_needs_reset_and_is_not_ready)
 	ck_assert_uint_eq(get(VIRTIO_MMIO_QUEUE_READY), 0);
 	ck_assert_uint_eq(get(VIRTIO_MMIO_STATUS), FEATURES_OK | NEEDS_RESET);
 	ck_assert(!line); /* 2.1.2: no notification before DRIVER_OK */
-	ck_assert_uint_eq(mmio.stats.broken, 1);
+	ck_assert_uint_eq(mmio.transport.stats.broken, 1);
 }
 END_TEST
 
@@ -192,15 +192,15 @@ START_TEST(a_device_with_too_many_queues_is_refused)
 {
 	struct virtio_device_ops ops = device_ops;
 	struct virtio_mmio other;
-	struct virtio_mmio_config config = {.mem = &ring.mem, .ops = &ops, .doorbell = &bell};
+	struct virtio_transport_config config = {.mem = &ring.mem, .ops = &ops, .doorbell = &bell};
 
 	config.queue_count = VIRTIO_QUEUES_MAX + 1;
-	ck_assert_int_eq(virtio_mmio_init(&other, &config), -EINVAL);
+	ck_assert_int_eq(virtio_mmio_init(&other, &config, (struct irq_line){0}), -EINVAL);
 	config.queue_count = 0;
-	ck_assert_int_eq(virtio_mmio_init(&other, &config), -EINVAL);
+	ck_assert_int_eq(virtio_mmio_init(&other, &config, (struct irq_line){0}), -EINVAL);
 	config.queue_count = 1;
 	ops.queue_size_max = 2 * VIRTQUEUE_SIZE_MAX;
-	ck_assert_int_eq(virtio_mmio_init(&other, &config), -EINVAL);
+	ck_assert_int_eq(virtio_mmio_init(&other, &config, (struct irq_line){0}), -EINVAL);
 }
 END_TEST
 
@@ -223,6 +223,6 @@ Suite *virtio_mmio_suite(void)
 	tcase_add_loop_test(tc, a_bad_ring_needs_reset_and_is_not_ready, 0, 3);
 	tcase_add_test(tc, a_device_with_too_many_queues_is_refused);
 	suite_add_tcase(suite, tc);
-	suite_add_tcase(suite, virtio_mmio_serve_tcase());
+	suite_add_tcase(suite, virtio_serve_tcase());
 	return suite;
 }

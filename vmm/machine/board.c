@@ -171,7 +171,7 @@ static int fit_disk(struct board *board, const struct board_config *config, cons
 	struct board_slot *slot = &board->slots[index];
 	const struct board_disk *disk = &config->disks[index];
 	unsigned queues = MIN(config->cpus, VIRTIO_QUEUES_MAX);
-	struct virtio_mmio_config mmio = {
+	struct virtio_transport_config transport = {
 		.mem = config->mem,
 		.ops = &virtio_blk_ops,
 		.dev = &slot->blk,
@@ -186,13 +186,13 @@ static int fit_disk(struct board *board, const struct board_config *config, cons
 	if (err)
 		return err;
 	board->slot_count = index + 1;
-	mmio.irq = pin(config, row);
 	err = virtio_blk_init(&slot->blk, disk->block, disk->serial, queues);
 	if (err)
 		return err;
 	virtio_blk_continue(&slot->blk, &disk->stats);
 	virtio_blk_set_rate(&slot->blk, disk->bytes_per_s, disk->requests_per_s);
-	return virtio_mmio_init(&slot->mmio, &mmio);
+	slot->transport = &slot->mmio.transport;
+	return virtio_mmio_init(&slot->mmio, &transport, pin(config, row));
 }
 
 static int fit_power_button(

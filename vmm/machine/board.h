@@ -59,8 +59,9 @@ struct board_config {
 };
 
 struct board_slot {
-	struct virtio_mmio mmio;
 	struct virtio_blk blk;
+	struct virtio_transport *transport; /* its own */
+	struct virtio_mmio mmio;
 	struct doorbell doorbell;
 };
 

@@ -15,14 +15,15 @@ static uint64_t serve_and_poll(struct io_slot *io)
 	uint64_t start = clock_ns(), not_before;
 
 	do {
-		not_before = virtio_mmio_serve(&io->slot->mmio);
+		not_before = virtio_transport_serve(io->slot->transport);
 	} while (counter_get(&io->slot->blk.under_way) && clock_ns() - start < POLL_NS);
 	return not_before;
 }
 
 static void serve(struct io_slot *io)
 {
-	uint64_t not_before = io->poll ? serve_and_poll(io) : virtio_mmio_serve(&io->slot->mmio), now;
+	uint64_t not_before = io->poll ? serve_and_poll(io) : virtio_transport_serve(io->slot->transport),
+		 now;
 
 	if (!not_before)
 		return;
@@ -63,7 +64,7 @@ static void drain(struct lodge_vm *vm)
 	unsigned i;
 
 	for (i = 0; i < vm->board.slot_count; i++)
-		virtio_mmio_drain(&vm->board.slots[i].mmio);
+		virtio_transport_drain(vm->board.slots[i].transport);
 }
 
 /*

@@ -1,6 +1,6 @@
 /*
  * A virtio device as its transport sees it: identity, features, configuration space and queues, but
- * nothing of registers, addresses or interrupts. The transport (virtio_mmio.h) owns the virtqueues
+ * nothing of registers, addresses or interrupts. The transport (virtio_transport.h) owns the virtqueues
  * and a lock; it calls every function below with that lock held, from a vCPU thread or from the I/O
  * thread.
  */

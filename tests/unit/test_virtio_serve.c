@@ -11,7 +11,7 @@ START_TEST(requests_are_served_and_raise_the_line_until_acknowledged)
 	start();
 	offer(3);
 	offer(5);
-	virtio_mmio_serve(&mmio);
+	virtio_transport_serve(&mmio.transport);
 	ck_assert_uint_eq(ring_used(&ring)->idx, 2);
 	ck_assert_uint_eq(ring_used(&ring)->ring[1].id, 5);
 	ck_assert_uint_eq(raises, 1);
@@ -22,7 +22,7 @@ START_TEST(requests_are_served_and_raise_the_line_until_acknowledged)
 	put(VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_VRING);
 	ck_assert(!line);
 	ck_assert_uint_eq(get(VIRTIO_MMIO_INTERRUPT_STATUS), 0);
-	virtio_mmio_serve(&mmio); /* nothing to do */
+	virtio_transport_serve(&mmio.transport); /* nothing to do */
 	ck_assert(!line);
 }
 END_TEST
@@ -32,12 +32,12 @@ START_TEST(each_cause_raises_the_line_and_so_does_one_that_is_left)
 {
 	start();
 	offer(0);
-	virtio_mmio_serve(&mmio);
+	virtio_transport_serve(&mmio.transport);
 	offer(1);
-	virtio_mmio_serve(&mmio);
+	virtio_transport_serve(&mmio.transport);
 	ck_assert_uint_eq(raises, 2);
 	ring_offer(&ring, SIZE); /* a broken ring: the other cause */
-	virtio_mmio_serve(&mmio);
+	virtio_transport_serve(&mmio.transport);
 	ck_assert_uint_eq(raises, 3);
 	put(VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_VRING);
 	ck_assert_uint_eq(raises, 4);
@@ -50,7 +50,7 @@ START_TEST(an_interrupt_during_an_acknowledge_is_not_lost)
 {
 	start();
 	offer(0);
-	virtio_mmio_serve(&mmio);
+	virtio_transport_serve(&mmio.transport);
 	overtaken = true;
 	put(VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_VRING);
 	ck_assert_uint_eq(get(VIRTIO_MMIO_INTERRUPT_STATUS), VIRTIO_MMIO_INT_VRING);
@@ -68,7 +68,7 @@ START_TEST(notifications_are_off_while_requests_are_served_and_none_is_lost)
 	start();
 	offer(0);
 	device.when_empty = offer_one_more;
-	virtio_mmio_serve(&mmio);
+	virtio_transport_serve(&mmio.transport);
 	ck_assert(device.quiet);
 	ck_assert_uint_eq(ring_used(&ring)->idx, 2);
 	ck_assert_uint_eq(ring_used(&ring)->flags, 0);
@@ -80,7 +80,7 @@ START_TEST(a_driver_that_wants_no_interrupt_gets_none)
 	start();
 	ring_avail(&ring)->flags = VRING_AVAIL_F_NO_INTERRUPT;
 	offer(0);
-	virtio_mmio_serve(&mmio);
+	virtio_transport_serve(&mmio.transport);
 	ck_assert_uint_eq(ring_used(&ring)->idx, 1);
 	ck_assert(!line);
 }
@@ -91,13 +91,13 @@ START_TEST(a_queue_that_lies_needs_reset_and_is_served_no_more)
 	start();
 	offer(0);
 	ring_offer(&ring, SIZE); /* a head that does not exist */
-	virtio_mmio_serve(&mmio);
+	virtio_transport_serve(&mmio.transport);
 	ck_assert_uint_eq(get(VIRTIO_MMIO_STATUS), DRIVER_OK | NEEDS_RESET);
 	ck_assert_uint_eq(get(VIRTIO_MMIO_INTERRUPT_STATUS), VIRTIO_MMIO_INT_CONFIG | VIRTIO_MMIO_INT_VRING);
 	ck_assert(line);
 	ck_assert_uint_eq(ring_used(&ring)->idx, 1); /* what was good was answered */
 	device.served = 0;
-	virtio_mmio_serve(&mmio);
+	virtio_transport_serve(&mmio.transport);
 	ck_assert_uint_eq(device.served, 0);
 	put(VIRTIO_MMIO_STATUS, 0);
 	ck_assert_uint_eq(get(VIRTIO_MMIO_STATUS), 0);
@@ -106,7 +106,7 @@ START_TEST(a_queue_that_lies_needs_reset_and_is_served_no_more)
 	ring.avail_idx = 0;
 	start();
 	offer(1);
-	virtio_mmio_serve(&mmio);
+	virtio_transport_serve(&mmio.transport);
 	ck_assert_uint_eq(ring_used(&ring)->idx, 1);
 }
 END_TEST
@@ -124,11 +124,11 @@ static void reach(int state)
 		put(VIRTIO_MMIO_STATUS, DRIVER_OK);
 	if (state >= 5) {
 		offer(0);
-		virtio_mmio_serve(&mmio);
+		virtio_transport_serve(&mmio.transport);
 	}
 	if (state >= 6) {
 		ring_offer(&ring, SIZE);
-		virtio_mmio_serve(&mmio);
+		virtio_transport_serve(&mmio.transport);
 	}
 	if (state >= 7)
 		put(VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_FAILED);
@@ -136,18 +136,18 @@ static void reach(int state)
 
 START_TEST(a_reset_works_in_every_state)
 {
-	const struct virtio_mmio_state zero = {0};
+	const struct virtio_transport_state zero = {0};
 
 	reach(_i);
 	put(VIRTIO_MMIO_STATUS, 0);
-	ck_assert_int_eq(memcmp(&mmio.state, &zero, sizeof(zero)), 0);
+	ck_assert_int_eq(memcmp(&mmio.transport.state, &zero, sizeof(zero)), 0);
 	ck_assert_uint_eq(get(VIRTIO_MMIO_INTERRUPT_STATUS), 0);
 	ck_assert(!line);
 	put(VIRTIO_MMIO_QUEUE_SEL, 1);
 	ck_assert_uint_eq(get(VIRTIO_MMIO_QUEUE_READY), 0);
 	ck_assert_uint_eq(device.resets, 1);
 	device.served = 0;
-	virtio_mmio_serve(&mmio);
+	virtio_transport_serve(&mmio.transport);
 	ck_assert_uint_eq(device.served, 0);
 }
 END_TEST
@@ -156,7 +156,7 @@ START_TEST(a_device_is_served_only_while_its_driver_is_ok)
 {
 	reach(_i);
 	device.served = 0;
-	virtio_mmio_serve(&mmio);
+	virtio_transport_serve(&mmio.transport);
 	ck_assert_uint_eq(
 		device.served, _i == 4 || _i == 5); /* the queue that was never made ready is left alone */
 }
@@ -166,24 +166,24 @@ START_TEST(a_driver_that_refills_for_ever_is_put_off)
 {
 	start();
 	device.verdict = 1;
-	virtio_mmio_serve(&mmio);
-	ck_assert_uint_eq(device.served, VIRTIO_MMIO_ROUNDS * VIRTIO_MMIO_BATCH);
+	virtio_transport_serve(&mmio.transport);
+	ck_assert_uint_eq(device.served, VIRTIO_ROUNDS * VIRTIO_BATCH);
 	ck_assert(rung());
 }
 END_TEST
 
 START_TEST(a_burst_is_reported_once_and_a_long_one_in_between)
 {
-	const uint16_t told = VIRTIO_MMIO_TELL * VIRTIO_MMIO_BATCH;
+	const uint16_t told = VIRTIO_TELL * VIRTIO_BATCH;
 
 	start();
 	for (uint16_t i = 0; i < told - 1; i++)
 		offer(i);
-	virtio_mmio_serve(&mmio);
+	virtio_transport_serve(&mmio.transport);
 	ck_assert_uint_eq(raises, 1);
 	for (unsigned i = 0; i < 2u * told - 1; i++)
 		offer((uint16_t)i);
-	virtio_mmio_serve(&mmio);
+	virtio_transport_serve(&mmio.transport);
 	ck_assert_uint_eq(raises, 1 + 2);
 }
 END_TEST
@@ -192,20 +192,20 @@ START_TEST(a_device_that_puts_a_request_off_says_until_when)
 {
 	start();
 	offer(0);
-	ck_assert_uint_eq(virtio_mmio_serve(&mmio), 0);
+	ck_assert_uint_eq(virtio_transport_serve(&mmio.transport), 0);
 	put(VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_VRING);
 	offer(1);
 	device.served = 0;
 	device.put_off_from = 1;
 	device.not_before = 12345;
-	ck_assert_uint_eq(virtio_mmio_serve(&mmio), 12345);
+	ck_assert_uint_eq(virtio_transport_serve(&mmio.transport), 12345);
 	ck_assert_uint_eq(device.served, 1);
 	ck_assert(!rung() && !line);
 	/* It is no fault of the driver's, which need not notify: we come back by ourselves. */
 	ck_assert_uint_eq(get(VIRTIO_MMIO_STATUS), DRIVER_OK);
 	ck_assert_uint_eq(ring_used(&ring)->flags, VRING_USED_F_NO_NOTIFY);
 	device.put_off_from = 0;
-	ck_assert_uint_eq(virtio_mmio_serve(&mmio), 0);
+	ck_assert_uint_eq(virtio_transport_serve(&mmio.transport), 0);
 	ck_assert_uint_eq(ring_used(&ring)->idx, 2);
 	ck_assert_uint_eq(ring_used(&ring)->flags, 0);
 }
@@ -218,7 +218,7 @@ START_TEST(what_was_done_before_one_is_put_off_is_told_the_driver)
 	offer(1);
 	device.put_off_from = 2;
 	device.not_before = 12345;
-	ck_assert_uint_eq(virtio_mmio_serve(&mmio), 12345);
+	ck_assert_uint_eq(virtio_transport_serve(&mmio.transport), 12345);
 	ck_assert_uint_eq(ring_used(&ring)->idx, 1);
 	ck_assert(line);
 }
@@ -239,7 +239,7 @@ START_TEST(a_burst_costs_one_kick_and_one_interrupt)
 			ck_assert(kick == (i == 0));
 			offer(i);
 		}
-		ck_assert_uint_eq(virtio_mmio_serve(&mmio), 0);
+		ck_assert_uint_eq(virtio_transport_serve(&mmio.transport), 0);
 		ck_assert_uint_eq(ring_used(&ring)->idx, before + SIZE / 2);
 		ck_assert_uint_eq(raises, 1);
 	}
@@ -270,7 +270,7 @@ START_TEST(all_queues_are_served_and_told_of_at_once)
 {
 	const struct vring_used *used = start_with_two_queues(1);
 
-	virtio_mmio_serve(&mmio);
+	virtio_transport_serve(&mmio.transport);
 	ck_assert_uint_eq(ring_used(&ring)->idx, 1);
 	ck_assert_uint_eq(used->idx, 1);
 	ck_assert_uint_eq(raises, 1);
@@ -282,7 +282,7 @@ START_TEST(queues_take_turns_where_the_device_has_no_room_for_both)
 	start_with_two_queues(3);
 	device.holds = 1;
 	let_go = true;
-	virtio_mmio_serve(&mmio);
+	virtio_transport_serve(&mmio.transport);
 	ck_assert_uint_eq(device.taken, 6);
 	for (unsigned i = 1; i < device.taken; i++)
 		ck_assert_uint_ne(device.taken_from[i], device.taken_from[i - 1]);
@@ -295,7 +295,7 @@ START_TEST(of_two_queues_that_wait_the_earlier_time_counts)
 	device.put_off_from = 1;
 	device.not_before = 1000;
 	device.not_before_step = _i ? 1 : -1;
-	ck_assert_uint_eq(virtio_mmio_serve(&mmio), _i ? 1000 : 999);
+	ck_assert_uint_eq(virtio_transport_serve(&mmio.transport), _i ? 1000 : 999);
 }
 END_TEST
 
@@ -305,14 +305,14 @@ START_TEST(a_device_that_is_full_is_asked_again_when_it_has_room)
 	device.holds = 2;
 	for (uint16_t i = 0; i < 5; i++)
 		offer(i);
-	ck_assert_uint_eq(virtio_mmio_serve(&mmio), 0);
+	ck_assert_uint_eq(virtio_transport_serve(&mmio.transport), 0);
 	ck_assert_uint_eq(device.held, 2);
 	ck_assert_uint_eq(ring_used(&ring)->idx, 0);
 	ck_assert(!line && !rung());
 	/* Nobody need notify: there is an answer to come. */
 	ck_assert_uint_eq(ring_used(&ring)->flags, VRING_USED_F_NO_NOTIFY);
 	let_go = true;
-	ck_assert_uint_eq(virtio_mmio_serve(&mmio), 0);
+	ck_assert_uint_eq(virtio_transport_serve(&mmio.transport), 0);
 	ck_assert_uint_eq(ring_used(&ring)->idx, 5);
 	ck_assert(line);
 	ck_assert_uint_eq(ring_used(&ring)->flags, 0);
@@ -326,7 +326,7 @@ START_TEST(what_was_taken_is_answered_before_its_queue_stops)
 	device.holds = 2;
 	offer(0);
 	offer(1);
-	virtio_mmio_serve(&mmio);
+	virtio_transport_serve(&mmio.transport);
 	ck_assert_uint_eq(ring_used(&ring)->idx, 0);
 	put(VIRTIO_MMIO_QUEUE_SEL, 1);
 	if (_i == 0)
@@ -334,7 +334,7 @@ START_TEST(what_was_taken_is_answered_before_its_queue_stops)
 	else if (_i == 1)
 		put(VIRTIO_MMIO_QUEUE_READY, 0);
 	else
-		virtio_mmio_drain(&mmio);
+		virtio_transport_drain(&mmio.transport);
 	ck_assert_uint_eq(device.held, 0);
 	ck_assert_uint_ge(device.waits, 1);
 	ck_assert_uint_eq(ring_used(&ring)->idx, 2);
@@ -346,7 +346,7 @@ END_TEST
 static void *io_thread(void *arg)
 {
 	(void)arg;
-	virtio_mmio_serve(&mmio);
+	virtio_transport_serve(&mmio.transport);
 	return NULL;
 }
 
@@ -387,20 +387,20 @@ START_TEST(a_reset_waits_for_one_batch_at_most)
 	sem_wait(&device.arrived);
 	ck_assert_int_eq(pthread_create(&vcpu, NULL, reset_thread, NULL), 0);
 	/* The resetting vCPU waits for `lock` when it has `turn`. */
-	while (pthread_mutex_trylock(&mmio.turn) == 0) {
-		pthread_mutex_unlock(&mmio.turn);
+	while (pthread_mutex_trylock(&mmio.transport.turn) == 0) {
+		pthread_mutex_unlock(&mmio.transport.turn);
 		sched_yield();
 	}
-	for (unsigned i = 0; i < VIRTIO_MMIO_ROUNDS * VIRTIO_MMIO_BATCH; i++)
+	for (unsigned i = 0; i < VIRTIO_ROUNDS * VIRTIO_BATCH; i++)
 		sem_post(&device.go);
 	pthread_join(vcpu, NULL);
 	pthread_join(io, NULL);
-	ck_assert_uint_eq(device.served, VIRTIO_MMIO_BATCH);
+	ck_assert_uint_eq(device.served, VIRTIO_BATCH);
 	ck_assert_uint_eq(device.resets, 1);
 }
 END_TEST
 
-TCase *virtio_mmio_serve_tcase(void)
+TCase *virtio_serve_tcase(void)
 {
 	TCase *tc = tcase_create("serve");
 
