@@ -22,6 +22,7 @@ static const struct hw_device devices[] = {
 	{"pvpanic", "qemu,pvpanic", HW_PIO, 0x505, 1, -1},
 	{"power", "lodge,acpi-sleep", HW_PIO, 0x600, 2, -1},
 	{"reset", "lodge,reset-control", HW_PIO, 0xcf9, 1, -1},
+	{"pci-host", "lodge,pci-host", HW_PIO, 0xcf8, 8, -1},
 	{"virtio_mmio", "virtio,mmio", HW_MMIO, 0xd0000000, 0x200, 16},
 	{"virtio_mmio", "virtio,mmio", HW_MMIO, 0xd0001000, 0x200, 17},
 	{"power-button", "lodge,power-button", HW_LINE, 0, 0, 9},
@@ -130,7 +131,7 @@ START_TEST(fadt_is_hardware_reduced_with_sleep_and_reset)
 	ck_assert_uint_eq(get(fadt(), 36, 4), 0); /* no FACS */
 	ck_assert_uint_eq(get(fadt(), 40, 4), load_le(fadt() + 140, 8));
 	ck_assert_uint_eq(fadt()[108], 0x32);
-	/* Legacy devices, no VGA; no 8042, and a CMOS clock. */
+	/* Legacy devices, no VGA; no 8042, and a CMOS clock. MSI is not said to be missing. */
 	ck_assert_uint_eq(get(fadt(), 109, 2), 1 | 1 << 2);
 	ck_assert_mem_eq(fadt() + 116, io_gas, 4);
 	ck_assert_uint_eq(load_le(fadt() + 120, 8), 0xcf9);
@@ -277,20 +278,43 @@ START_TEST(dsdt_has_the_power_button_where_there_is_one)
 }
 END_TEST
 
+START_TEST(dsdt_has_the_pci_host_bridge_where_there_is_one)
+{
+	/* Device (PCI0) { Name (_HID, EisaId ("PNP0A03")) Name (_UID, 0) Name (_CRS, Buffer (52) {...}) } */
+	static const uint8_t pci[] = {0x5b, 0x82, 0x43, 5, 'P', 'C', 'I', '0', 8, '_', 'H', 'I', 'D', 0x0c,
+		0x41, 0xd0, 0x0a, 3, 8, '_', 'U', 'I', 'D', 0, 8, '_', 'C', 'R', 'S', 0x11, 55, 0x0a, 52,
+		/* IO (Decode16, 0xcf8, 0xcf8, 1, 8) */
+		0x47, 1, 0xf8, 0x0c, 0xf8, 0x0c, 1, 8,
+		/* WordBusNumber (ResourceProducer, MinFixed, MaxFixed, PosDecode, 0, 0, 0, 0, 1) */
+		0x88, 13, 0, 2, 0x0c, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0,
+		/* DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite, ...) */
+		0x87, 23, 0, 0, 0x0c, 1, 0, 0, 0, 0, 0, 0, 0, 0xe0, 0xff, 0xff, 0x0f, 0xe0, 0, 0, 0, 0, 0, 0,
+		0x10, 0, 0x79, 0};
+
+	build();
+	ck_assert_uint_eq(sizeof(pci) - 2, 5 << 4 | 3);
+	ck_assert_ptr_nonnull(in_dsdt(pci, sizeof(pci)));
+	ck_assert_ptr_null(in_dsdt("PCI1", 4));
+	config.device_count = 7; /* without it, and what follows */
+	build();
+	ck_assert_ptr_null(in_dsdt("PCI0", 4));
+}
+END_TEST
+
 /* Everything at once: 64 CPUs and a full board. */
 static void use_full_machine(struct hw_device *all)
 {
-	for (unsigned i = 0; i < 24; i++) {
-		all[i] = i < 7 ? devices[i]
+	for (unsigned i = 0; i < 25; i++) {
+		all[i] = i < 8 ? devices[i]
 		               : (struct hw_device){"virtio_mmio", "virtio,mmio", HW_MMIO,
 					 VIRTIO_MMIO_BASE + i * 0x1000, 0x200, (int)i};
 	}
-	config = (struct acpi_config){.devices = all, .device_count = 24, .cpus = CPUS_MAX};
+	config = (struct acpi_config){.devices = all, .device_count = 25, .cpus = CPUS_MAX};
 }
 
 START_TEST(largest_machine_fits_and_a_small_buffer_is_refused)
 {
-	struct hw_device all[24];
+	struct hw_device all[25];
 	uint8_t small[ACPI_SIZE + 1];
 	size_t size, needed = 0;
 
@@ -349,7 +373,7 @@ static void disassemble(const char *dir, const char *name, const uint8_t *table)
 START_TEST(iasl_reads_the_tables)
 {
 	char dir[] = "/tmp/lodge-acpi-XXXXXX", command[320];
-	struct hw_device all[24];
+	struct hw_device all[25];
 
 	if (access("/usr/bin/iasl", X_OK)) {
 		printf("SKIPPED: iasl_reads_the_tables: iasl is not installed (acpica-tools)\n");
@@ -389,6 +413,7 @@ Suite *acpi_suite(void)
 	tcase_add_test(tcase, dsdt_has_every_virtio_device);
 	tcase_add_test(tcase, dsdt_has_the_clock_and_pvpanic_without_interrupts);
 	tcase_add_test(tcase, dsdt_has_the_power_button_where_there_is_one);
+	tcase_add_test(tcase, dsdt_has_the_pci_host_bridge_where_there_is_one);
 	tcase_add_test(tcase, largest_machine_fits_and_a_small_buffer_is_refused);
 	tcase_add_test(tcase, more_devices_of_a_kind_than_names_are_refused);
 	tcase_add_test(tcase, iasl_reads_the_tables);

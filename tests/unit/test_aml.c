@@ -126,6 +126,17 @@ START_TEST(resources)
 }
 END_TEST
 
+START_TEST(resources_of_a_bridge)
+{
+	/* WordBusNumber (ResourceProducer, MinFixed, MaxFixed, PosDecode, 0, 3, 6, 0, 4) */
+	aml_resource_bus_numbers(&aml, 3, 4);
+	/* DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite, 0, ...) */
+	aml_resource_window32(&aml, 0xe1000000, 0x20000);
+	EXPECT(0x88, 13, 0, 2, 0x0c, 0, 0, 0, 3, 0, 6, 0, 0, 0, 4, 0, 0x87, 23, 0, 0, 0x0c, 1, 0, 0, 0, 0, 0,
+		0, 0, 0xe1, 0xff, 0xff, 1, 0xe1, 0, 0, 0, 0, 0, 0, 2, 0);
+}
+END_TEST
+
 START_TEST(full_buffer_is_noted_and_not_overrun)
 {
 	size_t size;
@@ -160,6 +171,7 @@ Suite *aml_suite(void)
 	tcase_add_test(tcase, buffers_tell_their_size);
 	tcase_add_test(tcase, methods_notify);
 	tcase_add_test(tcase, resources);
+	tcase_add_test(tcase, resources_of_a_bridge);
 	tcase_add_test(tcase, full_buffer_is_noted_and_not_overrun);
 	return suite;
 }

@@ -18,6 +18,8 @@ static const struct hw_device devices[] = {
 	{"reset", "lodge,reset-control", HW_PIO, 0xcf9, 1, -1},
 	{"virtio_mmio", "virtio,mmio", HW_MMIO, 0xd0000000, 0x200, 16},
 	{"virtio_mmio", "virtio,mmio", HW_MMIO, 0xd0001000, 0x200, 17},
+	{"pci-host", "lodge,pci-host", HW_PIO, 0xcf8, 8, -1},
+	{"pci-window", NULL, HW_MMIO, 0xe0000000, 0x100000, -1},
 };
 
 static const struct hw_range memory[] = {{0, HOLE_BASE}, {HOLE_END, GIB(5)}};
@@ -195,7 +197,7 @@ END_TEST
 START_TEST(ranges_of_one_chip_are_one_node)
 {
 	build();
-	ck_assert_uint_eq(count_children("/isa"), 3);
+	ck_assert_uint_eq(count_children("/isa"), 4);
 	EXPECT_CELLS("/isa/keyboard@i60", "reg", 1, 0x60, 1, 1, 0x64, 1);
 	EXPECT_CELLS("/isa/keyboard@i60", "interrupts", 1, 3);
 }
@@ -206,6 +208,15 @@ START_TEST(device_without_an_interrupt_names_none)
 	build();
 	EXPECT_CELLS("/isa/reset@icf9", "reg", 1, 0xcf9, 1);
 	expect_none("/isa/reset@icf9", "interrupts");
+}
+END_TEST
+
+/* There is no binding for configuration mechanism #1: a kernel is not to take the node for a bus of another kind. */
+START_TEST(pci_host_is_no_more_than_its_ports)
+{
+	build();
+	EXPECT_CELLS("/isa/pci-host@icf8", "reg", 1, 0xcf8, 8);
+	expect_none("/isa/pci-host@icf8", "device_type");
 }
 END_TEST
 
@@ -281,6 +292,7 @@ Suite *fdt_suite(void)
 	tcase_add_test(tcase, isa_device_has_ports_and_an_edge_interrupt);
 	tcase_add_test(tcase, ranges_of_one_chip_are_one_node);
 	tcase_add_test(tcase, device_without_an_interrupt_names_none);
+	tcase_add_test(tcase, pci_host_is_no_more_than_its_ports);
 	tcase_add_test(tcase, mmio_device_has_an_edge_interrupt);
 	tcase_add_test(tcase, too_small_buffer_is_refused_at_every_size);
 	tcase_add_test(tcase, largest_machine_fits_its_place);

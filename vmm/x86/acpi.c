@@ -192,6 +192,8 @@ static const struct hw_device *find(const struct acpi_config *config, const char
 	return NULL;
 }
 
+#define PCI_HOST "lodge,pci-host"
+
 /*
  * The devices that ACPI tells of, by their `compatible`. Not the keyboard controller: it is there for its reset
  * line, no keyboard is plugged in, and a kernel that believes in one spends a second on looking for it.
@@ -205,6 +207,7 @@ static const struct {
 	{"motorola,mc146818", "RTC", "PNP0B00"},
 	{"qemu,pvpanic", "PAN", "QEMU0001"},
 	{"virtio,mmio", "VIO", "LNRO0005"},
+	{PCI_HOST, "PCI", "PNP0A03"},
 };
 
 static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -220,6 +223,10 @@ static void write_resources(struct aml *aml, const struct hw_device *device)
 		aml_resource_memory32(&resources, (uint32_t)device->base, (uint32_t)device->size);
 	if (device->irq >= 0)
 		aml_resource_interrupt(&resources, (uint32_t)device->irq);
+	if (!strcmp(device->compatible, PCI_HOST)) {
+		aml_resource_bus_numbers(&resources, 0, 1);
+		aml_resource_window32(&resources, PCI_MMIO_BASE, PCI_MMIO_SIZE);
+	}
 	aml_resource_end(&resources);
 	aml_name(aml, "_CRS");
 	aml_buffer(aml, bytes, resources.len);

@@ -3,7 +3,7 @@
  * the reset register, and of namespace objects the devices that a kernel cannot find by probing.
  *
  *   RSDP -> XSDT -> FADT -> DSDT { \_S5; \_SB { COM0: PNP0501, RTC0: PNP0B00, PAN0: QEMU0001, VIO0: LNRO0005,
- *                                               PWR0: PNP0C0C, GED0: ACPI0013 } }
+ *                                               PCI0: PNP0A03, PWR0: PNP0C0C, GED0: ACPI0013 } }
  *                -> MADT: local APICs, IOAPIC, NMI
  *
  * There is no PM timer, no SCI and no FACS.

@@ -25,6 +25,8 @@ enum {
 	TAG_IO = 0x47,
 	TAG_END = 0x79,
 	TAG_MEMORY32_FIXED = 0x86,
+	TAG_ADDRESS_SPACE32 = 0x87,
+	TAG_ADDRESS_SPACE16 = 0x88,
 	TAG_EXTENDED_INTERRUPT = 0x89,
 };
 
@@ -32,6 +34,9 @@ enum {
 
 #define IO_DECODE_16     0x01
 #define MEMORY_WRITABLE  0x01
+#define SPACE_MEMORY     0
+#define SPACE_BUS        2
+#define SPACE_FLAGS      0x0c /* minimum and maximum are fixed; producer, positive decode */
 #define INTERRUPT_FLAGS  0x03 /* consumer, edge; the bits for active low and shared are clear */
 #define LENGTH_BYTES_MAX 4
 
@@ -218,6 +223,35 @@ void aml_resource_interrupt(struct aml *aml, uint32_t gsi)
 	put8(aml, INTERRUPT_FLAGS);
 	put8(aml, 1); /* interrupts */
 	put32(aml, gsi);
+}
+
+/* Address space descriptors (ACPI 6.4, 6.4.3.5.3 and 6.4.3.5.2), without the optional resource source. */
+void aml_resource_bus_numbers(struct aml *aml, uint16_t first, uint16_t count)
+{
+	put8(aml, TAG_ADDRESS_SPACE16);
+	put16(aml, 13);
+	put8(aml, SPACE_BUS);
+	put8(aml, SPACE_FLAGS);
+	put8(aml, 0);  /* a bus has no flags of its own */
+	put16(aml, 0); /* granularity */
+	put16(aml, first);
+	put16(aml, (uint16_t)(first + count - 1));
+	put16(aml, 0); /* translation */
+	put16(aml, count);
+}
+
+void aml_resource_window32(struct aml *aml, uint32_t base, uint32_t size)
+{
+	put8(aml, TAG_ADDRESS_SPACE32);
+	put16(aml, 23);
+	put8(aml, SPACE_MEMORY);
+	put8(aml, SPACE_FLAGS);
+	put8(aml, MEMORY_WRITABLE);
+	put32(aml, 0); /* granularity */
+	put32(aml, base);
+	put32(aml, base + size - 1);
+	put32(aml, 0); /* translation */
+	put32(aml, size);
 }
 
 void aml_resource_end(struct aml *aml)

@@ -38,4 +38,6 @@ void aml_notify(struct aml *aml, const char *name, uint8_t value);
 void aml_resource_io(struct aml *aml, uint16_t base, uint8_t size);
 void aml_resource_memory32(struct aml *aml, uint32_t base, uint32_t size);
 void aml_resource_interrupt(struct aml *aml, uint32_t gsi); /* edge, active high, exclusive */
+void aml_resource_bus_numbers(struct aml *aml, uint16_t first, uint16_t count); /* below a bridge */
+void aml_resource_window32(struct aml *aml, uint32_t base, uint32_t size);      /* a bridge's; not cached */
 void aml_resource_end(struct aml *aml);

@@ -156,7 +156,7 @@ static void put_interrupt(struct tree *tree, const struct hw_device *device)
 		put_cells(tree, "interrupts", cells, ARRAY_SIZE(cells));
 }
 
-/* A device without `compatible` is one more range of the device before it. */
+/* Ports without `compatible` are one more range of the device before them. */
 static void build_isa_device(struct tree *tree, const struct hw_device *device, unsigned left)
 {
 	uint32_t reg[3 * 4];
@@ -168,7 +168,7 @@ static void build_isa_device(struct tree *tree, const struct hw_device *device, 
 		reg[count++] = (uint32_t)device[i].base;
 		reg[count++] = (uint32_t)device[i].size;
 		i++;
-	} while (i < left && !device[i].compatible && count < ARRAY_SIZE(reg));
+	} while (i < left && !device[i].compatible && device[i].space == HW_PIO && count < ARRAY_SIZE(reg));
 	snprintf(name, sizeof(name), "%s@i%" PRIx64, device->name, device->base);
 	begin(tree, name);
 	put_string(tree, "compatible", device->compatible);

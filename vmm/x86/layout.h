@@ -11,6 +11,7 @@
  *   0xc000_0000  +-----------------------------+  RAM below 4 GiB ends here at the latest
  *                | the hole: MMIO              |
  *   0xd000_0000  |   virtio-mmio slots         |
+ *   0xe000_0000  |   PCI functions' registers  |
  *   0xfec0_0000  |   I/O APIC                  |
  *   0xfee0_0000  |   local APICs               |
  *   0xff00_0000  |   pc-testdev's memory       |
@@ -94,6 +95,9 @@ static_assert(
 #define VIRTIO_MMIO_SIZE     0x200u
 #define VIRTIO_MMIO_SLOTS    8
 #define VIRTIO_MMIO_IRQ      16
+#define PCI_MMIO_BASE        0xe0000000u /* the host bridge's window: where the BARs of bus 0 lie */
+#define PCI_MMIO_SIZE        0x100000u
+#define PCI_MMIO_STRIDE      0x4000u /* a function's share of it */
 #define IOAPIC_BASE          0xfec00000u
 #define IOAPIC_SIZE          0x1000u
 #define IOAPIC_ID            0    /* as its register reads; it needs no number among the local APICs */
@@ -117,7 +121,10 @@ static_assert(
 static_assert(KVM_TSS_BASE + 0x3000 <= HOLE_END - ROM_MAX, "the ROM's window");
 static_assert(VIRTIO_MMIO_BASE >= HOLE_BASE, "MMIO lies in the hole");
 static_assert(VIRTIO_MMIO_SIZE <= VIRTIO_MMIO_STRIDE, "slots do not overlap");
-static_assert(VIRTIO_MMIO_BASE + VIRTIO_MMIO_SLOTS * VIRTIO_MMIO_STRIDE <= IOAPIC_BASE, "virtio");
+static_assert(VIRTIO_MMIO_BASE + VIRTIO_MMIO_SLOTS * VIRTIO_MMIO_STRIDE <= PCI_MMIO_BASE, "virtio");
+static_assert(32 * PCI_MMIO_STRIDE <= PCI_MMIO_SIZE, "a bus has 32 devices");
+static_assert(PCI_MMIO_BASE % PCI_MMIO_STRIDE == 0, "a BAR is aligned to its size");
+static_assert(PCI_MMIO_BASE + PCI_MMIO_SIZE <= IOAPIC_BASE, "PCI");
 static_assert(IOAPIC_BASE + IOAPIC_SIZE <= LAPIC_BASE, "IOAPIC");
 static_assert(LAPIC_BASE + LAPIC_SIZE <= PC_TESTDEV_MMIO_BASE, "LAPIC");
 static_assert(PC_TESTDEV_MMIO_BASE + PC_TESTDEV_MMIO_SIZE <= KVM_IDENTITY_BASE, "pc-testdev");
@@ -150,7 +157,9 @@ static_assert(VIRTIO_MMIO_IRQ + VIRTIO_MMIO_SLOTS <= IOAPIC_PINS, "IOAPIC pins")
 #define FWCFG_SIZE          12u
 #define ACPI_SLEEP_PORT     0x600u /* sleep control, sleep status (ACPI 6.4, 4.8.3.7) */
 #define ACPI_SLEEP_SIZE     2u
-#define RESET_CONTROL_PORT  0xcf9u /* as in Intel's I/O controller hubs */
+#define PCI_HOST_PORT       0xcf8u /* configuration mechanism #1: address, data (PCI 3.0, 3.2.2.3.2) */
+#define PCI_HOST_SIZE       8u
+#define RESET_CONTROL_PORT  0xcf9u /* as in Intel's I/O controller hubs: a byte within PCI's address */
 #define RESET_CONTROL_SIZE  1u
 #define PC_TESTDEV_IRQ_PORT 0x2000u /* a port an IOAPIC pin */
 #define PC_TESTDEV_IRQ_SIZE IOAPIC_PINS
@@ -166,6 +175,9 @@ static_assert(DEBUG_EXIT_PORT + DEBUG_EXIT_SIZE <= COM1_PORT, "debug-exit");
 static_assert(COM1_PORT + COM1_SIZE <= PVPANIC_PORT, "COM1");
 static_assert(PVPANIC_PORT + PVPANIC_SIZE <= FWCFG_PORT, "pvpanic");
 static_assert(FWCFG_PORT + FWCFG_SIZE <= ACPI_SLEEP_PORT, "fw_cfg");
-static_assert(ACPI_SLEEP_PORT + ACPI_SLEEP_SIZE <= RESET_CONTROL_PORT, "ACPI sleep");
-static_assert(RESET_CONTROL_PORT + RESET_CONTROL_SIZE <= PC_TESTDEV_IRQ_PORT, "reset control");
+static_assert(ACPI_SLEEP_PORT + ACPI_SLEEP_SIZE <= PCI_HOST_PORT, "ACPI sleep");
+static_assert(PCI_HOST_PORT <= RESET_CONTROL_PORT &&
+		      RESET_CONTROL_PORT + RESET_CONTROL_SIZE <= PCI_HOST_PORT + PCI_HOST_SIZE,
+	"reset control");
+static_assert(PCI_HOST_PORT + PCI_HOST_SIZE <= PC_TESTDEV_IRQ_PORT, "PCI");
 static_assert(PC_TESTDEV_IRQ_PORT + PC_TESTDEV_IRQ_SIZE <= BOCHS_POWER_PORT, "pc-testdev's lines");
