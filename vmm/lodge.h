@@ -180,6 +180,7 @@ struct lodge_config {
 	bool pc_testdev;        /* QEMU's pc-testdev, which kvm-unit-tests wants */
 	bool pit;               /* an i8254 timer; multiboot and flat kernels have one anyway */
 	enum lodge_irqchip irqchip;
+	bool pci; /* disks are on a PCI bus and interrupt by MSI-X, in place of virtio-mmio slots with a line each */
 	bool no_acpi;    /* no ACPI tables: kernels find the machine by FDT or MP table */
 	bool overcommit; /* allow more memory than the host has */
 	bool hugepages;  /* memory, a multiple of 2 MiB, in huge pages that the host has set aside */

@@ -202,8 +202,8 @@ static int build(void)
 	};
 	int err;
 
-	if (rig.split)
-		config.msi = (struct msi_handle){.send = send_message, .watch = watch_messages};
+	config.ioapic = rig.split;
+	config.msi = (struct msi_handle){.send = send_message, .watch = watch_messages};
 	err = board_init(&rig.board, &config);
 	if (err)
 		return err;

@@ -341,13 +341,14 @@ static bool send_msi(void *ctx, struct msi_message message)
 }
 
 /* Its row is no device of its own in the tables, which tell of an IOAPIC anyway. */
-START_TEST(an_ioapic_is_there_when_it_has_somewhere_to_send_to)
+START_TEST(an_ioapic_is_there_when_it_is_asked_for)
 {
 	build(1);
 	ck_assert_uint_eq(load(IOAPIC_BASE, 4), UINT32_MAX);
 	board_fini(&board);
 	memset(seen.asked, 0, sizeof(seen.asked));
 	config.msi = (struct msi_handle){.send = send_msi, .ctx = &seen};
+	config.ioapic = true;
 	build(1);
 	ck_assert_ptr_null(board.devices[0].compatible);
 	ck_assert_uint_eq(board.devices[0].base, IOAPIC_BASE);
@@ -486,7 +487,7 @@ Suite *board_suite(void)
 	tcase_add_test(tcase, serial_port_prints_on_the_console);
 	tcase_add_test(tcase, cmos_tells_the_size_of_memory);
 	tcase_add_test(tcase, fw_cfg_tells_of_cpus_and_memory);
-	tcase_add_test(tcase, an_ioapic_is_there_when_it_has_somewhere_to_send_to);
+	tcase_add_test(tcase, an_ioapic_is_there_when_it_is_asked_for);
 	tcase_add_test(tcase, pc_testdev_is_there_when_asked_for);
 	tcase_add_test(tcase, pc_testdev_flushes_pages_of_memory);
 	tcase_add_loop_test(tcase, board_that_cannot_be_built_is_undone, 0, VIRTIO_MMIO_SLOTS);

@@ -40,8 +40,8 @@ static void probe_write(void *dev, uint64_t offset, unsigned size, uint64_t valu
 	probe->value = value;
 }
 
-static const struct bus_ops probe_ops = {probe_read, probe_write, 1 | 2 | 4 | 8};
-static const struct bus_ops probe_ops_2_4 = {probe_read, probe_write, 2 | 4};
+static const struct bus_ops probe_ops = {probe_read, probe_write, 1 | 2 | 4 | 8, false};
+static const struct bus_ops probe_ops_2_4 = {probe_read, probe_write, 2 | 4, false};
 
 static int attach(struct bus *bus, uint64_t base, uint64_t size)
 {

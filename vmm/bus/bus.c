@@ -6,7 +6,7 @@
 
 #include "util/bytes.h"
 
-/* How many ranges begin at or below addr: the last of these is the only one that can hold it. */
+/* How many ranges begin at or below addr: the last of these holds it, or the one that this lies in, or nobody. */
 static unsigned ranges_up_to(const struct bus *bus, uint64_t addr)
 {
 	unsigned low = 0;
@@ -29,10 +29,13 @@ int bus_attach(
 	/* Compared by last bytes, so that a range may end where the address space does. */
 	uint64_t last = base + size - 1;
 	unsigned at = ranges_up_to(bus, base);
+	const struct bus_range *before = at > 0 ? &bus->ranges[at - 1] : NULL;
+	bool inside = before && before->ops->shares && base > before->base &&
+	              range_inside(base, size, before->base, before->size);
 
 	if (!size || last < base)
 		return -EINVAL;
-	if (at > 0 && base - bus->ranges[at - 1].base < bus->ranges[at - 1].size)
+	if (before && base - before->base < before->size && !inside)
 		return -EEXIST;
 	if (at < bus->count && bus->ranges[at].base <= last)
 		return -EEXIST;
@@ -45,6 +48,7 @@ int bus_attach(
 		.name = name,
 		.ops = ops,
 		.dev = dev,
+		.inside = inside,
 	};
 	bus->count++;
 	return 0;
@@ -54,6 +58,9 @@ static int bus_find(const struct bus *bus, uint64_t addr)
 {
 	unsigned at = ranges_up_to(bus, addr);
 
+	if (at > 0 && bus->ranges[at - 1].inside &&
+		addr - bus->ranges[at - 1].base >= bus->ranges[at - 1].size)
+		at--;
 	if (at == 0 || addr - bus->ranges[at - 1].base >= bus->ranges[at - 1].size)
 		return -ENXIO;
 	return (int)at - 1;

@@ -278,6 +278,10 @@ const struct option_row run_option_rows[] = {
 		"interrupt controllers: full (a PC's, with i8259s, in KVM), split (the\n"
 		"IOAPIC in lodge, no i8259: quicker), auto (default: by the kernel's format)",
 		.set = set_irqchip},
+	{"pci", 0, NULL,
+		"disks on a PCI bus (virtio-pci with MSI-X), in place of virtio-mmio: an\n"
+		"interrupt then costs the guest no exit",
+		.at = FLAG(config.pci)},
 	{"no-acpi", 0, NULL, "no ACPI tables: the kernel finds the machine by FDT or MP table",
 		.at = FLAG(config.no_acpi)},
 	{"overcommit", 0, NULL, "allow more guest memory than the host has", .at = FLAG(config.overcommit)},

@@ -25,7 +25,7 @@ const struct kvm_capability kvm_capabilities[] = {
 	{CAP(KVMCLOCK_CTRL), false, "telling a guest that it was paused"},
 	{CAP(ADJUST_CLOCK), false, "a kvmclock that stands still in a pause"},
 	{CAP(SPLIT_IRQCHIP), false, "an IOAPIC of lodge's own, where the guest needs no PIC"},
-	{CAP(SIGNAL_MSI), false, "NMIs from outside"},
+	{CAP(SIGNAL_MSI), false, "NMIs from outside, and --pci"},
 	{CAP(IMMEDIATE_EXIT), false, "exits without a change of the thread's signal mask"},
 	{CAP(TSC_DEADLINE_TIMER), false, "the guest's TSC-deadline timer"},
 };

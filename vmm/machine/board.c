@@ -19,6 +19,8 @@ struct board_row {
 	int (*init)(struct board *board, const struct board_config *config, const struct board_row *row);
 };
 
+#define PCI_CLASS_STORAGE 0x018000 /* mass storage, of another kind */
+
 #define ROW_ABSENT 1 /* nothing is fitted there */
 
 static struct irq_line pin(const struct board_config *config, const struct board_row *row)
@@ -32,7 +34,7 @@ static int fit_ioapic(struct board *board, const struct board_config *config, co
 	const struct ioapic82093_config ioapic = {.msi = config->msi};
 
 	(void)row;
-	if (!config->msi.send)
+	if (!config->ioapic)
 		return ROW_ABSENT;
 	ioapic82093_init(&board->ioapic, &ioapic);
 	return 0;
@@ -164,25 +166,25 @@ static int with_pc_testdev(
 	return config->pc_testdev ? 0 : ROW_ABSENT;
 }
 
-/* The slots are filled from the first one on, a disk each, with a queue a CPU. */
-static int fit_disk(struct board *board, const struct board_config *config, const struct board_row *row)
+/* The first row of PCI's, and before the reset control register, which has a byte of its ports. */
+static int fit_pci_host(struct board *board, const struct board_config *config, const struct board_row *row)
 {
-	unsigned index = (unsigned)((row->base - VIRTIO_MMIO_BASE) / VIRTIO_MMIO_STRIDE);
+	(void)row;
+	if (!config->pci)
+		return ROW_ABSENT;
+	pci_host_init(&board->pci_host);
+	return 0;
+}
+
+/* The slots are filled from the first one on, a disk each, with a queue a CPU. */
+static int fit_disk(struct board *board, const struct board_config *config, unsigned index,
+	struct virtio_transport_config *ret_transport)
+{
 	struct board_slot *slot = &board->slots[index];
 	const struct board_disk *disk = &config->disks[index];
 	unsigned queues = MIN(config->cpus, VIRTIO_QUEUES_MAX);
-	struct virtio_transport_config transport = {
-		.mem = config->mem,
-		.ops = &virtio_blk_ops,
-		.dev = &slot->blk,
-		.doorbell = &slot->doorbell,
-		.queue_count = queues,
-	};
-	int err;
+	int err = doorbell_init(&slot->doorbell);
 
-	if (index >= config->disk_count)
-		return ROW_ABSENT;
-	err = doorbell_init(&slot->doorbell);
 	if (err)
 		return err;
 	board->slot_count = index + 1;
@@ -191,8 +193,50 @@ static int fit_disk(struct board *board, const struct board_config *config, cons
 		return err;
 	virtio_blk_continue(&slot->blk, &disk->stats);
 	virtio_blk_set_rate(&slot->blk, disk->bytes_per_s, disk->requests_per_s);
+	*ret_transport = (struct virtio_transport_config){
+		.mem = config->mem,
+		.ops = &virtio_blk_ops,
+		.dev = &slot->blk,
+		.doorbell = &slot->doorbell,
+		.queue_count = queues,
+	};
+	return 0;
+}
+
+static int fit_mmio_disk(struct board *board, const struct board_config *config, const struct board_row *row)
+{
+	unsigned index = (unsigned)((row->base - VIRTIO_MMIO_BASE) / VIRTIO_MMIO_STRIDE);
+	struct board_slot *slot = &board->slots[index];
+	struct virtio_transport_config transport;
+	int err;
+
+	if (config->pci || index >= config->disk_count)
+		return ROW_ABSENT;
+	err = fit_disk(board, config, index, &transport);
+	if (err)
+		return err;
 	slot->transport = &slot->mmio.transport;
+	slot->doorbell_gpa = row->base + VIRTIO_MMIO_QUEUE_NOTIFY;
 	return virtio_mmio_init(&slot->mmio, &transport, pin(config, row));
+}
+
+static int fit_pci_disk(struct board *board, const struct board_config *config, const struct board_row *row)
+{
+	unsigned index = (unsigned)((row->base - PCI_MMIO_BASE) / PCI_MMIO_STRIDE);
+	struct board_slot *slot = &board->slots[index];
+	struct virtio_transport_config transport;
+	int err;
+
+	if (!config->pci || index >= config->disk_count)
+		return ROW_ABSENT;
+	err = fit_disk(board, config, index, &transport);
+	if (err)
+		return err;
+	slot->transport = &slot->pci.transport;
+	slot->doorbell_gpa = row->base + VIRTIO_PCI_DOORBELL;
+	/* Device 0 is the bridge. */
+	pci_host_add(&board->pci_host, index + 1, &slot->pci.function);
+	return virtio_pci_init(&slot->pci, &transport, (uint32_t)row->base, PCI_CLASS_STORAGE, &config->msi);
 }
 
 static int fit_power_button(
@@ -210,7 +254,14 @@ static int fit_power_button(
 	{                                                                                            \
 		"virtio_mmio", "virtio,mmio", HW_MMIO, VIRTIO_MMIO_BASE + (n) * VIRTIO_MMIO_STRIDE,  \
 			VIRTIO_MMIO_SIZE, VIRTIO_MMIO_IRQ + (n), &virtio_mmio_bus_ops,        \
-			DEVICE(slots[n].mmio), fit_disk                                              \
+			DEVICE(slots[n].mmio), fit_mmio_disk                                              \
+	}
+
+/* What it is to the guest is told by its configuration space. */
+#define PCI_SLOT(n)                                                                                  \
+	{                                                                                            \
+		"virtio_pci", NULL, HW_MMIO, PCI_MMIO_BASE + (n) * PCI_MMIO_STRIDE,                  \
+			VIRTIO_PCI_BAR_SIZE, NO_IRQ, &virtio_pci_bus_ops, DEVICE(slots[n].pci), fit_pci_disk \
 	}
 
 /*
@@ -236,6 +287,8 @@ static const struct board_row board_rows[] = {
 		&fwcfg_ops, DEVICE(fwcfg), fit_fwcfg},
 	{"power", "lodge,acpi-sleep", HW_PIO, ACPI_SLEEP_PORT, ACPI_SLEEP_SIZE, NO_IRQ,
 		&acpi_sleep_ops, DEVICE(acpi_sleep), fit_acpi_sleep},
+	{"pci-host", "lodge,pci-host", HW_PIO, PCI_HOST_PORT, PCI_HOST_SIZE, NO_IRQ,
+		&pci_host_ops, DEVICE(pci_host), fit_pci_host},
 	{"reset", "lodge,reset-control", HW_PIO, RESET_CONTROL_PORT, RESET_CONTROL_SIZE, NO_IRQ,
 		&reset_control_ops, DEVICE(reset_control), fit_reset_control},
 	{"bochs-power", "bochs,power", HW_PIO, BOCHS_POWER_PORT, BOCHS_POWER_SIZE, NO_IRQ,
@@ -248,6 +301,8 @@ static const struct board_row board_rows[] = {
 		NO_IRQ, &pc_testdev_memory_ops, DEVICE(pc_testdev), with_pc_testdev},
 	VIRTIO_SLOT(0), VIRTIO_SLOT(1), VIRTIO_SLOT(2), VIRTIO_SLOT(3),
 	VIRTIO_SLOT(4), VIRTIO_SLOT(5), VIRTIO_SLOT(6), VIRTIO_SLOT(7),
+	PCI_SLOT(0), PCI_SLOT(1), PCI_SLOT(2), PCI_SLOT(3),
+	PCI_SLOT(4), PCI_SLOT(5), PCI_SLOT(6), PCI_SLOT(7),
 	{"power-button", "lodge,power-button", HW_LINE, 0, 0, POWER_BUTTON_IRQ,
 		NULL, DEVICE(power_button), fit_power_button},
 };
@@ -258,7 +313,9 @@ static_assert(IOAPIC82093_PINS == IOAPIC_PINS, "the IOAPIC is the one that layou
 static_assert(PC_TESTDEV_REGISTERS == PC_TESTDEV_SIZE && PC_TESTDEV_LINES == PC_TESTDEV_IRQ_SIZE &&
 		      PC_TESTDEV_MEMORY == PC_TESTDEV_MMIO_SIZE,
 	"pc-testdev's ranges are as large as it takes them for");
-static_assert(ARRAY_SIZE(board_rows) <= BOARD_DEVICES_MAX, "the device list holds all rows");
+static_assert(VIRTIO_PCI_BAR_SIZE == PCI_MMIO_STRIDE, "a function's window is its BAR");
+static_assert(ARRAY_SIZE(board_rows) - VIRTIO_MMIO_SLOTS <= BOARD_DEVICES_MAX,
+	"the device list holds all rows, with disks here or there");
 
 static int wire(struct board *board, const struct board_row *row)
 {
@@ -315,12 +372,14 @@ void board_fini(struct board *board)
 		struct board_slot *slot = &board->slots[--board->slot_count];
 
 		virtio_mmio_fini(&slot->mmio);
+		virtio_pci_fini(&slot->pci);
 		virtio_blk_fini(&slot->blk);
 		doorbell_fini(&slot->doorbell);
 	}
 	pc_testdev_fini(&board->pc_testdev);
 	bochs_power_fini(&board->bochs_power);
 	reset_control_fini(&board->reset_control);
+	pci_host_fini(&board->pci_host);
 	acpi_sleep_fini(&board->acpi_sleep);
 	fwcfg_fini(&board->fwcfg);
 	pvpanic_fini(&board->pvpanic);

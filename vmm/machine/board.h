@@ -20,19 +20,21 @@
 #include "devices/i8042.h"
 #include "devices/ioapic82093.h"
 #include "devices/pc_testdev.h"
+#include "devices/pci_host.h"
 #include "devices/pvpanic.h"
 #include "devices/reset_control.h"
 #include "devices/rtc146818.h"
 #include "devices/uart16550.h"
 #include "virtio/virtio_blk.h"
 #include "virtio/virtio_mmio.h"
+#include "virtio/virtio_pci.h"
 #include "x86/fdt.h"
 #include "x86/layout.h"
 
 struct block_backend;
 struct guest_memory;
 
-#define BOARD_DEVICES_MAX 24
+#define BOARD_DEVICES_MAX 32
 
 struct board_disk {
 	struct block_backend *block; /* the caller's */
@@ -46,7 +48,7 @@ struct board_config {
 	const struct guest_memory *mem;
 	struct power_handle power;
 	struct character_sink console;
-	struct msi_handle msi; /* for an IOAPIC on the board; without `send` it is elsewhere: in KVM */
+	struct msi_handle msi;
 	struct irq_line (*irq)(void *ctx, unsigned pin); /* the line of an IOAPIC pin */
 	/* The same pin as a level, whoever else sits on it: for pc-testdev, which reaches them all. */
 	struct irq_line (*irq_level)(void *ctx, unsigned pin);
@@ -54,15 +56,19 @@ struct board_config {
 	const struct board_disk *disks;
 	unsigned disk_count; /* up to VIRTIO_MMIO_SLOTS */
 	unsigned cpus;
+	bool ioapic; /* on the board; otherwise it is elsewhere: in KVM */
+	bool pci;    /* disks are on a PCI bus, in place of virtio-mmio slots */
 	bool qemu_debug_exit;
 	bool pc_testdev;
 };
 
 struct board_slot {
 	struct virtio_blk blk;
-	struct virtio_transport *transport; /* its own */
+	struct virtio_transport *transport; /* of the one of the next two that is in use */
 	struct virtio_mmio mmio;
+	struct virtio_pci pci;
 	struct doorbell doorbell;
+	uint64_t doorbell_gpa; /* where the guest rings it */
 };
 
 struct board {
@@ -79,6 +85,7 @@ struct board {
 	struct pc_testdev pc_testdev;
 	struct acpi_sleep acpi_sleep;
 	struct reset_control reset_control;
+	struct pci_host pci_host;
 	struct bochs_power bochs_power;
 	struct irq_line power_button;
 	unsigned slot_count;

@@ -89,6 +89,10 @@ static int check_format(const struct lodge_config *config, struct error *error)
 		return error_set(error, ERROR_USAGE, -EINVAL,
 			"a boot from disk: takes a --disk path=FILE, and no kernel, command line, initrd or other firmware");
 	}
+	if (config->format == LODGE_FORMAT_BOOT_SECTOR && config->pci) {
+		return error_set(error, ERROR_USAGE, -EINVAL,
+			"a boot from disk: latchkey reads disks on virtio-mmio, and none on PCI");
+	}
 	if (config->format != LODGE_FORMAT_FLAT)
 		return 0;
 	if (!config->kernel)

@@ -94,7 +94,5 @@ static void watch_msi(void *ctx, const struct msi_message *messages, unsigned co
 
 struct msi_handle irqchip_msi(struct lodge_vm *vm)
 {
-	if (!vm->split_irqchip)
-		return (struct msi_handle){0};
 	return (struct msi_handle){.send = send_msi, .watch = watch_msi, .ctx = vm};
 }

@@ -62,17 +62,16 @@ static int connect_line(struct pin_line *line)
 	return line->irqfd < 0 ? -errno : kvm_vm_add_irqfd(&line->vm->kvm, line->pin, line->irqfd);
 }
 
-/* Slot n's line has pin VIRTIO_MMIO_IRQ + n, as wired in board.c. */
+/* Slot n's line has pin VIRTIO_MMIO_IRQ + n, as wired in board.c. On PCI it has none. */
 static int connect_slot(struct lodge_vm *vm, unsigned index)
 {
 	struct pin_line *line = &vm->lines[VIRTIO_MMIO_IRQ + index];
-	uint64_t base = VIRTIO_MMIO_BASE + index * VIRTIO_MMIO_STRIDE;
-	int err = vm->split_irqchip ? 0 : connect_line(line);
+	const struct board_slot *slot = &vm->board.slots[index];
+	int err = vm->split_irqchip || vm->config.pci ? 0 : connect_line(line);
 
 	if (err)
 		return err;
-	return kvm_vm_add_mmio_doorbell(
-		&vm->kvm, base + VIRTIO_MMIO_QUEUE_NOTIFY, vm->board.slots[index].doorbell.fd);
+	return kvm_vm_add_mmio_doorbell(&vm->kvm, slot->doorbell_gpa, slot->doorbell.fd);
 }
 
 int lines_connect(struct lodge_vm *vm)

@@ -101,6 +101,8 @@ static int init_board(struct lodge_vm *vm, struct error *error)
 		.power = {.request = power_requested, .ctx = vm},
 		.console = console_sink(&vm->console),
 		.msi = irqchip_msi(vm),
+		.ioapic = vm->split_irqchip,
+		.pci = vm->config.pci,
 		.irq = lines_get,
 		.irq_level = lines_get_level,
 		.irq_ctx = vm,

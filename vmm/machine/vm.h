@@ -255,7 +255,7 @@ void events_fini(struct lodge_vm *vm);
 
 /*
  * irqchip.c: whether the kernel can do with what the configuration says of them; makes KVM's part of the interrupt
- * controllers; and what the board's IOAPIC sends to, nobody if it is not fitted.
+ * controllers; and where what sends messages on the board sends them to.
  */
 int irqchip_check(const struct lodge_vm *vm, struct error *error);
 int irqchip_init(struct lodge_vm *vm, struct error *error);
