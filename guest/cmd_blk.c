@@ -4,6 +4,7 @@
 #include "dump.h"
 #include "hw.h"
 #include "pattern.h"
+#include "pci.h"
 #include "str.h"
 #include "virtio_blk.h"
 
@@ -35,8 +36,12 @@ static void print_disk(unsigned index, const struct disk *disk)
 {
 	const struct hw_device *h = disk->device.hw;
 
-	print("disk %u: %s, irq %d %s, virtio %s, %lu sectors, %lu KiB, %s", index, h->name, h->irq,
-		h->irq_level ? "level" : "edge", disk->device.version == 1 ? "legacy" : "1",
+	print("disk %u: %s", index, h->name);
+	if (h->pci != 0)
+		print(" 00:%02x.0, %s", pci_device_number(h->pci), disk->device.has_irq ? "msi-x" : "no irq");
+	else
+		print(", irq %d %s", h->irq, h->irq_level ? "level" : "edge");
+	print(", virtio %s, %lu sectors, %lu KiB, %s", disk->device.version == 1 ? "legacy" : "1",
 		disk->config.capacity, disk->config.capacity / 2,
 		disk_has(disk, BLK_F_RO) ? "read-only" : "read-write");
 	print("%s%s%s%s%s\n", disk_has(disk, BLK_F_FLUSH) ? ", flush" : "",

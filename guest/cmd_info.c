@@ -5,6 +5,7 @@
 #include "dump.h"
 #include "hw.h"
 #include "map.h"
+#include "pci.h"
 #include "smp.h"
 #include "str.h"
 #include "trap.h"
@@ -61,6 +62,24 @@ static void print_memory(void)
 		print("initrd   %lx, %lu bytes (PVH start_info)\n", hw.initrd_base, hw.initrd_size);
 }
 
+static void print_device(const struct hw_device *d)
+{
+	print("  %-28s", d->name);
+	if (d->size != 0)
+		print(" %s %lx+%lx", d->is_pio ? "port" : "mmio", d->base, d->size);
+	else
+		print(" no memory");
+	if (d->irq >= 0)
+		print(", irq %d %s", d->irq, d->irq_level ? "level" : "edge");
+	print("%s (%s", d->kind == HW_OTHER ? ", no driver" : "", hw_source_name(d->source));
+	if (d->pci != 0) {
+		uint32_t id = pci_read32(d->pci, PCI_ID);
+
+		print(" 00:%02x.0, %04x:%04x", pci_device_number(d->pci), id & 0xffff, id >> 16);
+	}
+	print(")\n");
+}
+
 int command_info(int argc, char **argv)
 {
 	(void)argc;
@@ -71,14 +90,8 @@ int command_info(int argc, char **argv)
 	print_cpu();
 	print_memory();
 	print("devices\n");
-	for (unsigned i = 0; i < hw.device_count; i++) {
-		const struct hw_device *d = &hw.devices[i];
-
-		print("  %-28s %s %lx+%lx", d->name, d->is_pio ? "port" : "mmio", d->base, d->size);
-		if (d->irq >= 0)
-			print(", irq %d %s", d->irq, d->irq_level ? "level" : "edge");
-		print("%s (%s)\n", d->kind == HW_OTHER ? ", no driver" : "", hw_source_name(d->source));
-	}
+	for (unsigned i = 0; i < hw.device_count; i++)
+		print_device(&hw.devices[i]);
 	print("stray interrupts: %lu\n", trap_stray_count());
 	return 0;
 }

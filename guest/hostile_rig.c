@@ -20,25 +20,23 @@ static uint8_t areas[3][4096] __attribute__((aligned(4096)));
 
 uint32_t rig_read(unsigned reg)
 {
-	return mmio_read32(rig.device.base + reg);
+	return virtio_read(&rig.device, reg);
 }
 
 void rig_write(unsigned reg, uint32_t value)
 {
-	mmio_write32(rig.device.base + reg, value);
+	virtio_write(&rig.device, reg, value);
 }
 
 void rig_write64(unsigned reg, uint64_t value)
 {
-	rig_write(reg, (uint32_t)value);
-	rig_write(reg + 4, (uint32_t)(value >> 32));
+	virtio_write64(&rig.device, reg, value);
 }
 
 void rig_reset(uint64_t features)
 {
-	rig.device.hw = disk_get(0)->device.hw;
-	rig.device.base = rig.device.hw->base;
-	rig.device.version = 2;
+	if (rig.device.hw == NULL)
+		rig.device = disk_get(0)->device;
 	/* Stopped before the flag is cleared, so that no late interrupt sets it again. */
 	virtio_reset(&rig.device);
 	virtio_start(&rig.device, features);

@@ -3,6 +3,7 @@
 #include "fdt.h"
 #include "fwcfg.h"
 #include "multiboot2.h"
+#include "pci.h"
 #include "pvh.h"
 #include "str.h"
 #include "x86.h"
@@ -33,7 +34,8 @@ const struct hw_device *hw_find(enum hw_kind kind, unsigned index)
 void hw_add(const struct hw_device *device)
 {
 	for (unsigned i = 0; i < hw.device_count; i++) {
-		if (hw.devices[i].base == device->base && hw.devices[i].is_pio == device->is_pio)
+		if (hw.devices[i].base == device->base && hw.devices[i].is_pio == device->is_pio &&
+			hw.devices[i].pci == device->pci)
 			return;
 	}
 	if (hw.device_count < HW_DEVICES)
@@ -43,7 +45,7 @@ void hw_add(const struct hw_device *device)
 const char *hw_source_name(enum hw_source source)
 {
 	static const char *const names[] = {"nobody", "built-in default", "PVH start_info", "multiboot2",
-		"command line", "fw_cfg", "fw_cfg FDT", "FDT module"};
+		"command line", "fw_cfg", "fw_cfg FDT", "FDT module", "PCI"};
 
 	return names[source];
 }
@@ -194,5 +196,6 @@ void hw_discover(const void *start, uint32_t magic)
 	read_virtio_options(hw.cmdline);
 	if (hw.fdt_source != HW_MODULE_FDT)
 		add_built_in();
+	pci_discover();
 	count_cpus();
 }

@@ -20,6 +20,7 @@ enum hw_kind {
 	HW_IOAPIC,
 	HW_LAPIC,
 	HW_VIRTIO_MMIO,
+	HW_VIRTIO_PCI,
 };
 
 enum hw_source {
@@ -30,7 +31,8 @@ enum hw_source {
 	HW_CMDLINE, /* virtio_mmio.device= */
 	HW_FW_CFG,
 	HW_FW_CFG_FDT,
-	HW_MODULE_FDT, /* complete by contract: what it does not name is not there */
+	HW_MODULE_FDT, /* complete by contract: what it does not name is not there (PCI answers for itself) */
+	HW_PCI,
 };
 
 struct hw_device {
@@ -42,6 +44,7 @@ struct hw_device {
 	int irq;             /* IOAPIC pin, -1: none */
 	uint32_t irq_parent; /* phandle of the IOAPIC; 0: pins are counted through all of them */
 	uint32_t phandle;
+	uint32_t pci; /* where its configuration space is (pci.h); 0: it has none */
 	uint64_t base;
 	uint64_t size;
 };

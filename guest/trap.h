@@ -18,6 +18,7 @@ enum {
 	VECTOR_GP = 13,
 	VECTOR_PF = 14,
 	VECTOR_IRQ = 0x30,   /* + 24 for each IOAPIC + pin */
+	VECTOR_MSI = 0x90,   /* + 2 for each PCI device */
 	VECTOR_TIMER = 0xf0, /* of the LAPIC */
 	VECTOR_PING = 0xf1,  /* IPIs: smp.c */
 	VECTOR_PONG = 0xf2,

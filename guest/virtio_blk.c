@@ -10,6 +10,10 @@
 #define TIMEOUT_US   5000000
 #define STATUS_UNSET 0xff
 
+/* The fields of 32 bits and more: up to the geometry, and from the limits of discard on. */
+#define BLK_CONFIG_SIZES  offsetof(struct blk_config, geometry)
+#define BLK_CONFIG_RANGES offsetof(struct blk_config, max_discard_sectors)
+
 #define FEATURES_WANTED                                                                             \
 	(BLK_F_SIZE_MAX | BLK_F_SEG_MAX | BLK_F_RO | BLK_F_BLK_SIZE | BLK_F_FLUSH | BLK_F_DISCARD | \
 		BLK_F_WRITE_ZEROES | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_VERSION_1)
@@ -57,18 +61,18 @@ static bool start_disk(unsigned index)
 	if (disk_has(disk, VIRTIO_F_INDIRECT_DESC))
 		disk->queue.indirect = indirect[index];
 	/* Fields beyond the features offered may not be there at all. */
-	bool ranges = disk_has(disk, BLK_F_DISCARD | BLK_F_WRITE_ZEROES);
-
-	virtio_read_config(&disk->device, 0, &disk->config,
-		ranges ? sizeof(disk->config) : offsetof(struct blk_config, geometry));
+	virtio_read_config(&disk->device, 0, &disk->config, BLK_CONFIG_SIZES);
+	if (disk_has(disk, BLK_F_DISCARD | BLK_F_WRITE_ZEROES))
+		virtio_read_config(&disk->device, BLK_CONFIG_RANGES, &disk->config.max_discard_sectors,
+			sizeof(disk->config) - BLK_CONFIG_RANGES);
 	return true;
 }
 
-void virtio_blk_init(void)
+static void find_disks(enum hw_kind kind)
 {
 	const struct hw_device *hw_device;
 
-	for (unsigned i = 0; (hw_device = hw_find(HW_VIRTIO_MMIO, i)) != NULL; i++) {
+	for (unsigned i = 0; (hw_device = hw_find(kind, i)) != NULL; i++) {
 		if (disk_count == DISKS_MAX)
 			return;
 		struct disk *disk = &disks[disk_count];
@@ -80,6 +84,12 @@ void virtio_blk_init(void)
 		else
 			print("lodger: %s: this disk does not start\n", hw_device->name);
 	}
+}
+
+void virtio_blk_init(void)
+{
+	find_disks(HW_VIRTIO_MMIO);
+	find_disks(HW_VIRTIO_PCI);
 }
 
 bool disk_restart(unsigned index)

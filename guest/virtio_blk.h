@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "virtio_mmio.h"
+#include "virtio.h"
 #include "virtqueue.h"
 
 #define SECTOR_SIZE   512u

@@ -30,6 +30,24 @@ static inline uint8_t mmio_read8(uint64_t addr)
 	return value;
 }
 
+static inline void mmio_write8(uint64_t addr, uint8_t value)
+{
+	__asm__ volatile("movb %0, (%1)" : : "q"(value), "r"(addr) : "memory");
+}
+
+static inline uint16_t mmio_read16(uint64_t addr)
+{
+	uint16_t value;
+
+	__asm__ volatile("movw (%1), %0" : "=r"(value) : "r"(addr) : "memory");
+	return value;
+}
+
+static inline void mmio_write16(uint64_t addr, uint16_t value)
+{
+	__asm__ volatile("movw %0, (%1)" : : "r"(value), "r"(addr) : "memory");
+}
+
 static inline uint64_t rdtsc(void)
 {
 	uint32_t low, high;
