@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "commands.h"
 #include "console.h"
+#include "hw.h"
 #include "pattern.h"
 #include "smp.h"
 #include "str.h"
@@ -31,8 +32,6 @@ static uint64_t canary_sector(void)
 
 static const char *write_canary(void)
 {
-	if (disk_get(0) == NULL)
-		return "there is no disk to attack";
 	pattern_fill(canary, canary_sector(), CANARY_SECTORS, CANARY_SEED);
 	if (disk_request(disk_get(0), BLK_T_OUT, canary_sector(), canary, sizeof(canary), 0) != BLK_S_OK)
 		return "the disk cannot be written";
@@ -63,12 +62,24 @@ static const char *check_machine(void)
 	return NULL;
 }
 
+/* NULL: all that the attack needs is there. */
+static const char *what_lacks(const struct attack *attack)
+{
+	if (disk_get(0) == NULL)
+		return "there is no disk to attack";
+	if (attack->smp && smp_wait() < 2)
+		return "it takes a second CPU";
+	if (attack->mmio && disk_get(0)->device.hw->kind != HW_VIRTIO_MMIO)
+		return "it takes a disk on virtio-mmio";
+	return NULL;
+}
+
 static int run_one(const struct attack *attack, uint64_t rounds)
 {
-	const char *why = write_canary();
+	const char *why = what_lacks(attack);
 
-	if (why == NULL && attack->smp && smp_wait() < 2)
-		why = "it takes a second CPU";
+	if (why == NULL)
+		why = write_canary();
 	if (why == NULL)
 		why = attack->run(rounds);
 	if (why == NULL)
@@ -85,8 +96,8 @@ static int list(void)
 {
 	for (size_t f = 0; f < FAMILIES; f++) {
 		for (const struct attack *a = families[f]; a->name != NULL; a++)
-			print("%-20s %s%s%s\n", a->name, a->what, a->smp ? " (needs 2 CPUs)" : "",
-				a->ends ? " (ends the run)" : "");
+			print("%-20s %s%s%s%s\n", a->name, a->what, a->smp ? " (needs 2 CPUs)" : "",
+				a->mmio ? " (needs virtio-mmio)" : "", a->ends ? " (ends the run)" : "");
 	}
 	return 0;
 }
@@ -97,7 +108,8 @@ static int run_all(void)
 
 	for (size_t f = 0; f < FAMILIES; f++) {
 		for (const struct attack *a = families[f]; a->name != NULL; a++) {
-			if (!a->ends && (!a->smp || smp_wait() >= 2))
+			/* Without any disk each says so. */
+			if (!a->ends && (disk_get(0) == NULL || what_lacks(a) == NULL))
 				failed |= run_one(a, a->rounds);
 		}
 	}

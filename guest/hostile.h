@@ -16,6 +16,7 @@ struct attack {
 	uint64_t rounds; /* how often, unless the command says otherwise; 0: it has no rounds */
 	bool ends;       /* the run, if all goes well: not one of "hostile all" */
 	bool smp;        /* needs a second CPU */
+	bool mmio;       /* needs the disk on virtio-mmio */
 	const char *what;
 };
 

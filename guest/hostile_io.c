@@ -398,6 +398,7 @@ const struct attack attacks_io[] = {
 	{.name = "registers",
 		.run = virtio_registers,
 		.rounds = 1,
+		.mmio = true,
 		.what = "every byte of the disk's registers at all widths"},
 	{.name = "chip-registers",
 		.run = chip_registers,

@@ -18,6 +18,11 @@ uint8_t rig_data[RIG_DATA] __attribute__((aligned(4096)));
 
 static uint8_t areas[3][4096] __attribute__((aligned(4096)));
 
+bool rig_fits(uint32_t value)
+{
+	return value <= UINT16_MAX || disk_get(0)->device.hw->kind == HW_VIRTIO_MMIO;
+}
+
 uint32_t rig_read(unsigned reg)
 {
 	return virtio_read(&rig.device, reg);

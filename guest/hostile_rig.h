@@ -43,6 +43,9 @@ enum rig_end {
 #define RIG_FEATURES \
 	(VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | BLK_F_FLUSH | BLK_F_DISCARD | BLK_F_WRITE_ZEROES)
 
+/* Whether the register for a queue's number or size can hold it: on PCI it has 16 bits. */
+bool rig_fits(uint32_t value);
+
 uint32_t rig_read(unsigned reg);
 void rig_write(unsigned reg, uint32_t value);
 void rig_write64(unsigned reg, uint64_t value);
