@@ -95,14 +95,16 @@ struct pci_bar pci_bar(uint32_t function, unsigned index)
 
 static struct pci_bar first_bar(uint32_t function)
 {
-	struct pci_bar bar = {0};
-
 	/* A bridge has other things there. */
 	if (HEADER_TYPE(pci_read32(function, PCI_HEADER)) != 0)
-		return bar;
-	for (unsigned i = 0; bar.size == 0 && i < BARS; i++)
-		bar = pci_bar(function, i);
-	return bar;
+		return (struct pci_bar){0};
+	for (unsigned i = 0; i < BARS; i++) {
+		uint32_t value = pci_read32(function, BAR0 + 4 * i);
+
+		if (value != 0 && (value & BAR_IO) == 0)
+			return pci_bar(function, i);
+	}
+	return (struct pci_bar){0};
 }
 
 static void add_function(uint32_t function, uint32_t id)
