@@ -53,6 +53,7 @@ static const struct {
 	enum hw_kind kind;
 } kinds[] = {
 	KIND("virtio,mmio", HW_VIRTIO_MMIO),
+	KIND("lodge,pci-host", HW_PCI_HOST),
 	KIND("ns16550a", HW_SERIAL),
 	KIND("ns16550", HW_SERIAL),
 	KIND("motorola,mc146818", HW_RTC),

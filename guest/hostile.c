@@ -6,7 +6,6 @@
 #include "clock.h"
 #include "commands.h"
 #include "console.h"
-#include "hw.h"
 #include "pattern.h"
 #include "smp.h"
 #include "str.h"
@@ -69,9 +68,9 @@ static const char *what_lacks(const struct attack *attack)
 		return "there is no disk to attack";
 	if (attack->smp && smp_wait() < 2)
 		return "it takes a second CPU";
-	if (attack->mmio && disk_get(0)->device.hw->kind != HW_VIRTIO_MMIO)
-		return "it takes a disk on virtio-mmio";
-	return NULL;
+	if (attack->disk == HW_OTHER || attack->disk == disk_get(0)->device.hw->kind)
+		return NULL;
+	return attack->disk == HW_VIRTIO_PCI ? "it takes a disk on PCI" : "it takes a disk on virtio-mmio";
 }
 
 static int run_one(const struct attack *attack, uint64_t rounds)
@@ -97,7 +96,10 @@ static int list(void)
 	for (size_t f = 0; f < FAMILIES; f++) {
 		for (const struct attack *a = families[f]; a->name != NULL; a++)
 			print("%-20s %s%s%s%s\n", a->name, a->what, a->smp ? " (needs 2 CPUs)" : "",
-				a->mmio ? " (needs virtio-mmio)" : "", a->ends ? " (ends the run)" : "");
+				a->disk == HW_VIRTIO_PCI    ? " (needs PCI)"
+				: a->disk == HW_VIRTIO_MMIO ? " (needs virtio-mmio)"
+							    : "",
+				a->ends ? " (ends the run)" : "");
 	}
 	return 0;
 }

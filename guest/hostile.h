@@ -7,16 +7,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "hw.h"
+
 #define FOREVER UINT64_MAX
 
 struct attack {
 	const char *name;
 	/* NULL: it came to what it should; else what did not. Never returns where the attack is to end the run. */
 	const char *(*run)(uint64_t rounds);
-	uint64_t rounds; /* how often, unless the command says otherwise; 0: it has no rounds */
-	bool ends;       /* the run, if all goes well: not one of "hostile all" */
-	bool smp;        /* needs a second CPU */
-	bool mmio;       /* needs the disk on virtio-mmio */
+	uint64_t rounds;   /* how often, unless the command says otherwise; 0: it has no rounds */
+	bool ends;         /* the run, if all goes well: not one of "hostile all" */
+	bool smp;          /* needs a second CPU */
+	enum hw_kind disk; /* HW_VIRTIO_...: the disk has to be there; HW_OTHER: anywhere */
 	const char *what;
 };
 

@@ -46,7 +46,9 @@ static const char *queue_size(uint64_t rounds)
 
 	(void)rounds;
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		const char *why = rig_fits(sizes[i]) ? try_size(sizes[i]) : NULL;
+		if (rig_is_pci() && (sizes[i] == 0 || sizes[i] > UINT16_MAX))
+			continue;
+		const char *why = try_size(sizes[i]);
 
 		if (why != NULL)
 			return why;
@@ -214,7 +216,9 @@ static const char *queue_select(uint64_t rounds)
 
 	(void)rounds;
 	rig_start();
-	for (size_t i = 0; i < sizeof(queues) / sizeof(queues[0]) && rig_fits(queues[i]); i++) {
+	for (size_t i = 0; i < sizeof(queues) / sizeof(queues[0]); i++) {
+		if (rig_is_pci() && queues[i] > UINT16_MAX)
+			break;
 		rig_write(QUEUE_SEL, queues[i]);
 		if (rig_read(QUEUE_NUM_MAX) != 0 || rig_read(QUEUE_READY) != 0)
 			return "a queue that is none has a size";

@@ -148,7 +148,7 @@ const struct attack attacks_reset[] = {
 	{.name = "stop-in-flight",
 		.run = stop_in_flight,
 		.rounds = 16,
-		.mmio = true,
+		.disk = HW_VIRTIO_MMIO,
 		.what = "QueueReady 0 amid them"},
 	{.name = "fail-in-flight", .run = fail_in_flight, .rounds = 4, .what = "FAILED amid them"},
 	{.name = "lie-in-flight",

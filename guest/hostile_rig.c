@@ -18,9 +18,9 @@ uint8_t rig_data[RIG_DATA] __attribute__((aligned(4096)));
 
 static uint8_t areas[3][4096] __attribute__((aligned(4096)));
 
-bool rig_fits(uint32_t value)
+bool rig_is_pci(void)
 {
-	return value <= UINT16_MAX || disk_get(0)->device.hw->kind == HW_VIRTIO_MMIO;
+	return disk_get(0)->device.hw->kind == HW_VIRTIO_PCI;
 }
 
 uint32_t rig_read(unsigned reg)

@@ -43,8 +43,8 @@ enum rig_end {
 #define RIG_FEATURES \
 	(VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | BLK_F_FLUSH | BLK_F_DISCARD | BLK_F_WRITE_ZEROES)
 
-/* Whether the register for a queue's number or size can hold it: on PCI it has 16 bits. */
-bool rig_fits(uint32_t value);
+/* There the registers for a queue's number and size have 16 bits, and a size of 0 is one that was not chosen. */
+bool rig_is_pci(void);
 
 uint32_t rig_read(unsigned reg);
 void rig_write(unsigned reg, uint32_t value);

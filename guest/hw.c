@@ -196,6 +196,7 @@ void hw_discover(const void *start, uint32_t magic)
 	read_virtio_options(hw.cmdline);
 	if (hw.fdt_source != HW_MODULE_FDT)
 		add_built_in();
-	pci_discover();
+	if (hw.fdt_source != HW_MODULE_FDT || hw_find(HW_PCI_HOST, 0) != NULL)
+		pci_discover();
 	count_cpus();
 }

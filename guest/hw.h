@@ -19,6 +19,7 @@ enum hw_kind {
 	HW_RESET_CONTROL,
 	HW_IOAPIC,
 	HW_LAPIC,
+	HW_PCI_HOST,
 	HW_VIRTIO_MMIO,
 	HW_VIRTIO_PCI,
 };
@@ -31,7 +32,7 @@ enum hw_source {
 	HW_CMDLINE, /* virtio_mmio.device= */
 	HW_FW_CFG,
 	HW_FW_CFG_FDT,
-	HW_MODULE_FDT, /* complete by contract: what it does not name is not there (PCI answers for itself) */
+	HW_MODULE_FDT, /* complete by contract: what it does not name is not there */
 	HW_PCI,
 };
 

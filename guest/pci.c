@@ -38,7 +38,7 @@ uint32_t pci_read32(uint32_t function, unsigned offset)
 	return inl(CONFIG_DATA);
 }
 
-static void pci_write32(uint32_t function, unsigned offset, uint32_t value)
+void pci_write32(uint32_t function, unsigned offset, uint32_t value)
 {
 	outl(CONFIG_ADDRESS, function | (offset & 0xfc));
 	outl(CONFIG_DATA, value);

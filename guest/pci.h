@@ -47,6 +47,7 @@ unsigned pci_device_number(uint32_t function);
 
 /* offset: below 256, and a multiple of 4, or of 2. */
 uint32_t pci_read32(uint32_t function, unsigned offset);
+void pci_write32(uint32_t function, unsigned offset, uint32_t value);
 void pci_write16(uint32_t function, unsigned offset, uint16_t value);
 
 /* The command register, of whose neighbour a 1 that is written back would clear things. */

@@ -37,7 +37,7 @@ struct virtio_device {
 	uint64_t doorbell; /* of queue 0 */
 	uint64_t config;
 	uint64_t config_size;
-	bool has_msix;
+	uint64_t msix_table;
 
 	uint32_t version; /* 1: legacy */
 	uint32_t id;      /* 0: an empty slot */

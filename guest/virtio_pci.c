@@ -195,7 +195,7 @@ static void take_msix(struct virtio_device *device, struct bars *bars, const str
 	for (unsigned i = 0; i < VECTORS; i++)
 		write_entry(at + (uint64_t)i * MSIX_ENTRY, first_vector(device) + i);
 	pci_write16(fn, cap->at + 2, MSIX_ENABLE);
-	device->has_msix = true;
+	device->msix_table = at;
 }
 
 static bool pci_probe(struct virtio_device *device)
@@ -250,7 +250,7 @@ static bool set_vector(const struct virtio_device *device, unsigned offset, uint
 
 static bool pci_route(struct virtio_device *device)
 {
-	if (!device->has_msix)
+	if (device->msix_table == 0)
 		return false;
 	trap_set_handler(first_vector(device) + VECTOR_CONFIG, config_irq, device);
 	trap_set_handler(first_vector(device) + VECTOR_QUEUE, queue_irq, device);
