@@ -45,7 +45,8 @@ START_TEST(defaults_are_valid_and_as_documented)
 	ck_assert_ptr_null(config.kernel);
 	ck_assert_ptr_null(config.append);
 	ck_assert_ptr_null(config.kvm_device);
-	ck_assert(!config.pit && !config.overcommit && !config.hugepages && !config.qemu_debug_exit);
+	ck_assert(!config.pit && !config.pci && !config.overcommit && !config.hugepages &&
+		  !config.qemu_debug_exit);
 }
 END_TEST
 
@@ -155,6 +156,9 @@ START_TEST(boot_from_disk_has_a_disk_and_nothing_else)
 	expect_refused("firmware");
 	config.firmware = "latchkey";
 	ck_assert_int_eq(config_check(&config, &error), 0);
+	config.pci = true;
+	expect_refused("none on PCI");
+	config.pci = false;
 	disk.path = NULL; /* a scratch disk is empty */
 	expect_refused("--disk");
 }

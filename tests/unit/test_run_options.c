@@ -90,7 +90,7 @@ START_TEST(every_option_reaches_the_configuration)
 {
 	expect_parsed(
 		"-m 1G -c 4 --append=quiet --initrd rd.img --firmware latchkey --report r.json --timeout 2.5 "
-		"--on-reset restart --debug-exit qemu --format flat --pit --irqchip full --no-acpi --overcommit --hugepages "
+		"--on-reset restart --debug-exit qemu --format flat --pit --pci --irqchip full --no-acpi --overcommit --hugepages "
 		"--device pc-testdev --no-sandbox "
 		"--trace pio,exit "
 		"--gdb unix:gdb:1 --gdb-wait "
@@ -105,7 +105,7 @@ START_TEST(every_option_reaches_the_configuration)
 	ck_assert(options.config.restart);
 	ck_assert(options.config.qemu_debug_exit);
 	ck_assert_int_eq(options.config.format, LODGE_FORMAT_FLAT);
-	ck_assert(options.config.pit);
+	ck_assert(options.config.pit && options.config.pci);
 	ck_assert_int_eq(options.config.irqchip, LODGE_IRQCHIP_FULL);
 	ck_assert(options.config.no_acpi);
 	ck_assert(options.no_sandbox);

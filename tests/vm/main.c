@@ -12,6 +12,7 @@ static Suite *(*const suites[])(void) = {
 	terminal_suite,
 	top_suite,
 	disk_suite,
+	pci_suite,
 	machine_suite,
 	irqchip_suite,
 	host_suite,

@@ -11,6 +11,7 @@ Suite *consoles_suite(void);
 Suite *terminal_suite(void);
 Suite *top_suite(void);
 Suite *disk_suite(void);
+Suite *pci_suite(void);
 Suite *machine_suite(void);
 Suite *irqchip_suite(void);
 Suite *host_suite(void);

@@ -23,20 +23,27 @@ static unsigned ranges_up_to(const struct bus *bus, uint64_t addr)
 	return low;
 }
 
+/* [base, base+size) may be another's, though it lies in the outer range. */
+static bool shared(const struct bus_range *outer, uint64_t base, uint64_t size)
+{
+	return outer->ops->shares && base > outer->base && range_inside(base, size, outer->base, outer->size);
+}
+
 int bus_attach(
 	struct bus *bus, uint64_t base, uint64_t size, const char *name, const struct bus_ops *ops, void *dev)
 {
 	/* Compared by last bytes, so that a range may end where the address space does. */
 	uint64_t last = base + size - 1;
 	unsigned at = ranges_up_to(bus, base);
-	const struct bus_range *before = at > 0 ? &bus->ranges[at - 1] : NULL;
-	bool inside = before && before->ops->shares && base > before->base &&
-	              range_inside(base, size, before->base, before->size);
+	bool inside = false;
 
 	if (!size || last < base)
 		return -EINVAL;
-	if (before && base - before->base < before->size && !inside)
-		return -EEXIST;
+	if (at > 0 && base - bus->ranges[at - 1].base < bus->ranges[at - 1].size) {
+		if (!shared(&bus->ranges[at - 1], base, size))
+			return -EEXIST;
+		inside = true;
+	}
 	if (at < bus->count && bus->ranges[at].base <= last)
 		return -EEXIST;
 	if (bus->count == BUS_RANGES_MAX)

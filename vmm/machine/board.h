@@ -20,7 +20,7 @@
 #include "devices/i8042.h"
 #include "devices/ioapic82093.h"
 #include "devices/pc_testdev.h"
-#include "devices/pci_host.h"
+#include "bus/pci_host.h"
 #include "devices/pvpanic.h"
 #include "devices/reset_control.h"
 #include "devices/rtc146818.h"

@@ -10,8 +10,8 @@
 #include <stdatomic.h>
 
 #include "bus/bus.h"
-#include "devices/msix.h"
-#include "devices/pci_function.h"
+#include "bus/msix.h"
+#include "bus/pci_function.h"
 #include "virtio/virtio_transport.h"
 
 #define VIRTIO_PCI_BAR_SIZE 0x4000u

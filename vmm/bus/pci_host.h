@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 
 #include "bus/bus.h"
-#include "devices/pci_function.h"
+#include "bus/pci_function.h"
 
 #define PCI_HOST_DEVICES 32
 

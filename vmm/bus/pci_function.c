@@ -1,4 +1,4 @@
-#include "devices/pci_function.h"
+#include "bus/pci_function.h"
 
 #include <linux/pci_regs.h>
 

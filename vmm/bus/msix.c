@@ -1,4 +1,4 @@
-#include "devices/msix.h"
+#include "bus/msix.h"
 
 #include <linux/pci_regs.h>
 #include <string.h>

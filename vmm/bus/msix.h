@@ -11,7 +11,7 @@
 #include "bus/msi.h"
 
 #define MSIX_VECTORS_MAX 65
-#define MSIX_ENTRY_SIZE  16u
+#define MSIX_ENTRY_SIZE  UINT64_C(16)
 
 struct msix_entry {
 	uint64_t address;

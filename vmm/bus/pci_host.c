@@ -1,4 +1,4 @@
-#include "devices/pci_host.h"
+#include "bus/pci_host.h"
 
 #include "util/bytes.h"
 
