@@ -62,6 +62,7 @@ static Suite *(*const suites[])(void) = {
 	control_server_suite,
 	cgroup_suite,
 	limits_suite,
+	program_suite,
 	sandbox_suite,
 	bios_suite,
 	bios_disk_suite,
