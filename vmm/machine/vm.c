@@ -119,31 +119,7 @@ static int init_board(struct lodge_vm *vm, struct error *error)
 	return 0;
 }
 
-/*
- * What KVM supports, asked of it once: it looks each leaf up in the CPU, and where lodge is a guest itself, each of
- * them is an exit to its host.
- */
-static int get_cpuid(struct lodge_vm *vm)
-{
-	struct kvm_cpuid2 *cpuid;
-	int err;
-
-	if (vm->cpuid)
-		return 0;
-	cpuid = malloc(
-		sizeof(*cpuid) + (CPUID_ENTRIES_MAX + CPUID_ENTRIES_ADDED) * sizeof(cpuid->entries[0]));
-	if (!cpuid)
-		return -ENOMEM;
-	cpuid->nent = CPUID_ENTRIES_MAX;
-	err = kvm_system_get_cpuid(&vm->system, cpuid);
-	if (err)
-		free(cpuid);
-	else
-		vm->cpuid = cpuid;
-	return err;
-}
-
-/* ... and told to each vCPU as its own. */
+/* What KVM supports, told to each vCPU as its own. */
 static int set_cpuid(struct lodge_vm *vm)
 {
 	struct cpuid_config config = {
@@ -151,7 +127,7 @@ static int set_cpuid(struct lodge_vm *vm)
 		.tsc_deadline = kvm_system_capability(&vm->system, KVM_CAP_TSC_DEADLINE_TIMER),
 		.tsc_khz = kvm_vcpu_tsc_khz(&vm->vcpus[0].kvm),
 	};
-	int err = get_cpuid(vm);
+	int err = 0;
 
 	for (; !err && config.cpu < vm->vcpu_count; config.cpu++) {
 		/* Adapted in place: all that is changed is set anew for each vCPU. */
@@ -232,6 +208,25 @@ static int open_kvm(struct lodge_vm *vm, struct error *error)
 	return kvm_system_open(&vm->system, kvm_path(vm), error);
 }
 
+/*
+ * What KVM supports, asked of it once: it looks each leaf up in the CPU, and where lodge is a guest itself, each of
+ * them is an exit to its host.
+ */
+static int get_cpuid(struct lodge_vm *vm, struct error *error)
+{
+	const unsigned room = CPUID_ENTRIES_MAX + CPUID_ENTRIES_ADDED;
+	int err = -ENOMEM;
+
+	vm->cpuid = malloc(sizeof(*vm->cpuid) + room * sizeof(vm->cpuid->entries[0]));
+	if (vm->cpuid) {
+		vm->cpuid->nent = CPUID_ENTRIES_MAX;
+		err = kvm_system_get_cpuid(&vm->system, vm->cpuid);
+	}
+	if (err)
+		return error_set(error, ERROR_HOST, err, "%s: CPUID: %s", kvm_path(vm), strerror(-err));
+	return 0;
+}
+
 static int create_vm(struct lodge_vm *vm, struct error *error)
 {
 	int err = kvm_vm_init(&vm->kvm, &vm->system);
@@ -277,6 +272,7 @@ static const struct setup_step host_steps[] = {
 	{"images", boot_open},
 	{"kvm", open_kvm},
 	{"console", events_init},
+	{"cpuid", get_cpuid},
 	{"opened", tell_opened},
 	{"kernel", boot_judge},
 };

@@ -141,7 +141,7 @@ struct debug {
 	bool no_watchpoints; /* kvm_pvm's emulator looks at debug registers where an instruction begins, and nowhere else */
 };
 
-#define SETUP_PHASES_MAX 13
+#define SETUP_PHASES_MAX 14
 
 struct lodge_vm {
 	/* What lives as long as the VM. */
