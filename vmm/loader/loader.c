@@ -59,13 +59,26 @@ static int refuse(const struct image *image, const uint8_t *head, size_t len, st
 		image->name);
 }
 
-/* The first bytes of a file, where all formats show what they are. */
+/* The first bytes of a file, where all formats that lodge boots show what they are. */
 struct head {
-	uint8_t bytes[KIB(32)];
+	uint8_t bytes[KIB(8)];
 	size_t len;
 	bool has_multiboot;
 	struct multiboot_header multiboot;
 };
+
+/* Such a header may be 32 KiB into the file. Who does not come here shall not have a stack of that size. */
+static __attribute__((noinline)) int refuse_multiboot2(const struct image *image, struct error *error)
+{
+	uint8_t bytes[KIB(32)];
+	size_t len = MIN(image->size, sizeof(bytes));
+	int err = image_read(image, 0, bytes, len, "the first bytes", error);
+
+	if (err || !multiboot2_find(bytes, len))
+		return err;
+	return error_set(error, ERROR_IMAGE, -ENOEXEC,
+		"%s: a multiboot 2 kernel; lodge boots multiboot 1 and PVH", image->name);
+}
 
 static int probe_elf(
 	const struct image *image, const struct head *head, struct kernel *kernel, struct error *error)
@@ -89,10 +102,9 @@ static int probe_elf(
 		kernel->entry = elf.pvh_entry;
 		return 0;
 	}
-	if (multiboot2_find(head->bytes, head->len)) {
-		return error_set(error, ERROR_IMAGE, -ENOEXEC,
-			"%s: a multiboot 2 kernel; lodge boots multiboot 1 and PVH", image->name);
-	}
+	err = refuse_multiboot2(image, error);
+	if (err)
+		return err;
 	if (elf.bits == 32) {
 		return error_set(error, ERROR_IMAGE, -ENOEXEC,
 			"%s: a 32-bit ELF file with neither a PVH note nor a multiboot header", image->name);

@@ -415,7 +415,7 @@ void lodge_vm_free(struct lodge_vm *vm)
 	if (vm->smaps)
 		fclose(vm->smaps);
 	huge_pages_close(&vm->huge_pages);
-	for (i = 0; i < ARRAY_SIZE(vm->disks); i++) {
+	for (i = 0; i < vm->config.disk_count; i++) {
 		if (vm->disks[i].block)
 			vm->disks[i].block->ops->close(vm->disks[i].block);
 	}
