@@ -93,7 +93,7 @@ struct lodge_disk {
 	bool read_only;
 	bool direct;        /* O_DIRECT: past the host's page cache */
 	enum lodge_aio aio; /* of a file or block device */
-	bool poll; /* a CPU looks for the ends of its requests, while there are any, in place of sleeping until one comes */
+	bool no_poll; /* never looks for the ends of its requests, where they are near, but sleeps until one comes */
 	struct lodge_disk_rate rate;
 };
 

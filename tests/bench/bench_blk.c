@@ -17,6 +17,7 @@
 #include "backend/block.h"
 #include "backend/block_file.h"
 #include "memory/guest_memory.h"
+#include "util/busy_wait.h"
 #include "util/bytes.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -36,7 +37,7 @@
 
 static struct {
 	const char *path;
-	bool write, direct, registered, poll;
+	bool write, direct, registered, no_poll;
 	enum block_aio aio;
 	uint32_t bytes;
 	unsigned depth;
@@ -190,11 +191,26 @@ static unsigned take_answers(void)
 	return count;
 }
 
+/* As the I/O thread does: offers others the CPU and says for how long they had it, or sleeps until an answer comes. */
+static uint64_t wait_for_answer(struct busy_wait *wait, uint64_t yielded)
+{
+	const struct busy_look look = {.taken = bench.mmio.transport.taken,
+		.under_way = counter_get(&bench.blk.under_way),
+		.yielded = yielded};
+	struct pollfd fd = {.fd = bench.block->event_fd, .events = POLLIN};
+
+	if (!bench.no_poll && busy_wait_goes_on(wait, &look, clock_ns()))
+		return busy_wait_yield();
+	bench.waits++;
+	poll(&fd, 1, 1000);
+	return 0;
+}
+
 static double run(void)
 {
 	uint64_t start = clock_ns(), now = start, end = start + (uint64_t)(bench.seconds * NS_PER_S),
-		 count = 0;
-	struct pollfd fd = {.fd = bench.block->event_fd, .events = POLLIN};
+		 count = 0, yielded = 0;
+	struct busy_wait wait = {.yield_max = BUSY_WAIT_YIELD_MAX};
 	unsigned n;
 
 	for (n = 0; n < bench.depth; n++) {
@@ -207,10 +223,8 @@ static double run(void)
 		virtio_transport_serve(&bench.mmio.transport);
 		answers = take_answers();
 		count += answers;
-		if (!answers && !bench.poll) {
-			bench.waits++;
-			poll(&fd, 1, 1000);
-		}
+		if (!answers)
+			yielded = wait_for_answer(&wait, yielded);
 	}
 	return (double)count * NS_PER_S / (double)(now - start);
 }
@@ -228,7 +242,7 @@ static void set(const char *key, const char *value)
 	else if (!strcmp(key, "direct"))
 		bench.direct = !strcmp(value, "1");
 	else if (!strcmp(key, "poll"))
-		bench.poll = !strcmp(value, "1");
+		bench.no_poll = !strcmp(value, "off");
 	else if (!strcmp(key, "registered"))
 		bench.registered = !strcmp(value, "1");
 	else if (!strcmp(key, "aio"))
@@ -241,7 +255,7 @@ int main(int argc, char **argv)
 {
 	if (argc < 2) {
 		fprintf(stderr,
-			"usage: bench-blk FILE [rw=read|write] [bs=BYTES] [depth=N] [seconds=S] [direct=0|1] [registered=0|1] [poll=0|1]"
+			"usage: bench-blk FILE [rw=read|write] [bs=BYTES] [depth=N] [seconds=S] [direct=0|1] [registered=0|1] [poll=auto|off]"
 			" [aio=io_uring|threads]\n");
 		return EXIT_FAILURE;
 	}

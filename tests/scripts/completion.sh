@@ -90,7 +90,7 @@ lodge run --gdb=t|tcp:127.0.0.1:
 lodge run --gdb unix:|
 lodge run --console file=|FILES
 lodge run --console=file=x|FILES
-lodge run --disk |path= ro serial= direct poll aio=
+lodge run --disk |path= ro serial= direct poll=off aio=
 lodge run --disk path=a|FILES
 lodge run --disk path=a,s|a,serial=
 lodge run --disk=path=a,ro,d|a,ro,direct

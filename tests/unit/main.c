@@ -7,6 +7,7 @@ static Suite *(*const suites[])(void) = {
 	size_suite,
 	ring_suite,
 	token_bucket_suite,
+	busy_wait_suite,
 	histogram_suite,
 	thread_suite,
 	bench_suite,

@@ -69,6 +69,9 @@ Suite *size_suite(void);
 /* test_ring.c */
 Suite *ring_suite(void);
 
+/* test_busy_wait.c */
+Suite *busy_wait_suite(void);
+
 /* test_token_bucket.c */
 Suite *token_bucket_suite(void);
 

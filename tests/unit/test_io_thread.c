@@ -6,6 +6,8 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 #include <linux/virtio_ring.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -107,19 +109,22 @@ static uint64_t throttled(unsigned disk)
 	return virtio_blk_throttled_ns(&vm->board.slots[disk].blk);
 }
 
-/* A backend that tells nobody when it is done, and is done when it was asked often enough. */
+/* A backend that tells nobody when it is done, which it is when a test says so. */
 static struct {
 	struct block_backend block;
 	struct block_backend *real; /* whose size it has */
-	struct block_request *request;
-	unsigned asked;
+	struct block_request *requests;
+	atomic_uint taken, asked;
+	atomic_bool done;
 } silent;
 
 static void silent_submit(struct block_backend *block, struct block_request *request)
 {
 	(void)block;
 	request->result = 0;
-	silent.request = request;
+	request->next = silent.requests;
+	silent.requests = request;
+	silent.taken++;
 }
 
 static void silent_kick(struct block_backend *block)
@@ -129,12 +134,13 @@ static void silent_kick(struct block_backend *block)
 
 static struct block_request *silent_reap(struct block_backend *block, bool wait)
 {
-	struct block_request *request = silent.request;
+	struct block_request *request = silent.requests;
 
 	(void)block;
-	if (!request || (!wait && silent.asked++ < 20))
+	silent.asked++;
+	if (!request || (!wait && !silent.done))
 		return NULL;
-	silent.request = NULL;
+	silent.requests = request->next;
 	return request;
 }
 
@@ -149,7 +155,28 @@ static const struct block_ops silent_ops = {.submit = silent_submit,
 	.reap = silent_reap,
 	.close = silent_close};
 
-static void set_up_with(bool silent_and_polled)
+static bool asks_to_be_rung(unsigned disk)
+{
+	const struct vring_used *used = at(USED(disk));
+
+	return !__atomic_load_n(&used->flags, __ATOMIC_ACQUIRE);
+}
+
+/* Reaches a state that comes by itself; Check's time limit ends it. */
+#define until(condition)     \
+	while (!(condition)) \
+	usleep(200)
+
+/* The thread looks, for as long as it takes. */
+static void offer_silently(void)
+{
+	offer_reads(0, 1);
+	until(silent.taken == 1 && silent.asked > 20);
+}
+
+enum kind { REAL, SILENT, SILENT_WITHOUT_LOOKS };
+
+static void set_up_with(enum kind kind)
 {
 	struct board_config config;
 
@@ -157,12 +184,13 @@ static void set_up_with(bool silent_and_polled)
 	ck_assert_int_eq(guest_memory_add(&vm->mem, 0, MIB(DISKS)), 0);
 	for (unsigned i = 0; i < DISKS; i++)
 		ck_assert_int_eq(block_memory_open(MIB(1), &vm->disks[i].block, NULL), 0);
-	if (silent_and_polled) {
+	if (kind != REAL) {
+		memset(&silent, 0, sizeof(silent));
 		silent.real = vm->disks[0].block;
 		silent.block = *silent.real;
 		silent.block.ops = &silent_ops;
 		vm->disks[0].block = &silent.block;
-		vm->disks[0].poll = true;
+		vm->disks[0].no_poll = kind == SILENT_WITHOUT_LOOKS;
 	}
 	config = (struct board_config){
 		.mem = &vm->mem,
@@ -176,6 +204,8 @@ static void set_up_with(bool silent_and_polled)
 	vm->disks[1].requests_per_s = 1000000; /* what a configuration gives */
 	ck_assert_int_eq(board_init(&vm->board, &config), 0);
 	ck_assert_int_eq(io_thread_init(vm), 0);
+	if (kind != REAL)
+		vm->io.slots[0].wait = (struct busy_wait){.yield_max = FOREVER, .bound = FOREVER};
 	ck_assert_int_eq(io_thread_start(vm), 0);
 	for (unsigned i = 0; i < DISKS; i++)
 		drive(i);
@@ -183,12 +213,17 @@ static void set_up_with(bool silent_and_polled)
 
 static void set_up(void)
 {
-	set_up_with(false);
+	set_up_with(REAL);
 }
 
 static void set_up_silent(void)
 {
-	set_up_with(true);
+	set_up_with(SILENT);
+}
+
+static void set_up_without_looks(void)
+{
+	set_up_with(SILENT_WITHOUT_LOOKS);
 }
 
 static void tear_down(void)
@@ -256,16 +291,21 @@ START_TEST(doorbells_do_not_hurry_a_request_that_waits)
 }
 END_TEST
 
-START_TEST(to_wait_costs_no_cpu_time)
+static uint64_t cpu_time_of_300_ms(void)
 {
 	clockid_t clock;
 	uint64_t before;
 
-	block_disk(0);
 	ck_assert_int_eq(pthread_getcpuclockid(vm->io.thread.id, &clock), 0);
 	before = clock_read(clock);
 	usleep(300000);
-	ck_assert_uint_lt(clock_read(clock) - before, 20000000);
+	return clock_read(clock) - before;
+}
+
+START_TEST(to_wait_costs_no_cpu_time)
+{
+	block_disk(0);
+	ck_assert_uint_lt(cpu_time_of_300_ms(), 20000000);
 }
 END_TEST
 
@@ -306,11 +346,97 @@ START_TEST(a_reset_drops_what_waits_and_not_the_debt)
 }
 END_TEST
 
-START_TEST(the_answers_of_a_disk_that_is_polled_are_looked_for)
+START_TEST(answers_that_are_near_are_looked_for)
 {
+	offer_silently();
+	silent.done = true;
+	expect_served(0, 1);
+}
+END_TEST
+
+START_TEST(while_it_looks_nobody_has_to_ring_and_afterwards_each_request_is_served)
+{
+	struct vring_avail *avail = at(AVAIL(0));
+
+	ck_assert(asks_to_be_rung(0));
+	offer_silently();
+	ck_assert(!asks_to_be_rung(0));
+	__atomic_store_n(&avail->idx, 2, __ATOMIC_RELEASE);
+	until(silent.taken == 2);
+	silent.done = true;
+	expect_served(0, 2);
+	until(asks_to_be_rung(0));
+	/* As a driver does it: a ring where it is asked for. */
+	for (uint16_t i = 3; i <= 3000; i++) {
+		__atomic_store_n(&avail->idx, i, __ATOMIC_SEQ_CST);
+		if (asks_to_be_rung(0))
+			put(0, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
+		while (served(0) != i)
+			sched_yield();
+	}
+}
+END_TEST
+
+START_TEST(other_disks_are_served_while_one_is_looked_at)
+{
+	offer_silently();
+	for (uint16_t i = 1; i <= 100; i++) {
+		offer_reads(1, 1);
+		expect_served(1, i);
+	}
+	ck_assert_uint_eq(served(0), 0);
+}
+END_TEST
+
+START_TEST(a_pause_does_not_wait_until_it_has_looked_enough)
+{
+	vm->gate.state = GATE_RUNS;
+	offer_silently();
+	pause_request(vm, HOLD_PAUSE);
+	until(pause_is_still(vm, HOLD_PAUSE));
+	ck_assert_uint_eq(served(0), 1); /* waited for */
+	pause_release(vm, HOLD_PAUSE);
+	silent.done = true;
+	offer_reads(0, 1);
+	expect_served(0, 2);
+	vm->gate.state = GATE_IDLE;
+}
+END_TEST
+
+START_TEST(a_reset_does_not_wait_until_it_has_looked_enough)
+{
+	offer_silently();
+	put(0, VIRTIO_MMIO_STATUS, 0);
+	ck_assert_uint_eq(served(0), 1);
+	drive(0);
+	silent.done = true;
 	offer_reads(0, 1);
 	expect_served(0, 1);
-	ck_assert_uint_ge(silent.asked, 20);
+}
+END_TEST
+
+START_TEST(an_end_does_not_wait_until_it_has_looked_enough)
+{
+	offer_silently(); /* tear_down() does the rest */
+}
+END_TEST
+
+START_TEST(without_a_request_under_way_it_sleeps)
+{
+	offer_silently();
+	silent.done = true;
+	expect_served(0, 1);
+	ck_assert_uint_lt(cpu_time_of_300_ms(), 20000000);
+}
+END_TEST
+
+START_TEST(a_disk_without_looks_has_it_sleep)
+{
+	offer_reads(0, 1);
+	until(silent.taken == 1);
+	ck_assert_uint_lt(cpu_time_of_300_ms(), 20000000);
+	ck_assert(asks_to_be_rung(0));
+	ck_assert_uint_lt(silent.asked, 5);
 }
 END_TEST
 
@@ -344,6 +470,17 @@ Suite *io_thread_suite(void)
 	tcase = tcase_create("polling");
 	suite_add_tcase(suite, tcase);
 	tcase_add_checked_fixture(tcase, set_up_silent, tear_down);
-	tcase_add_test(tcase, the_answers_of_a_disk_that_is_polled_are_looked_for);
+	tcase_set_timeout(tcase, 50);
+	tcase_add_test(tcase, answers_that_are_near_are_looked_for);
+	tcase_add_test(tcase, while_it_looks_nobody_has_to_ring_and_afterwards_each_request_is_served);
+	tcase_add_test(tcase, other_disks_are_served_while_one_is_looked_at);
+	tcase_add_test(tcase, a_pause_does_not_wait_until_it_has_looked_enough);
+	tcase_add_test(tcase, a_reset_does_not_wait_until_it_has_looked_enough);
+	tcase_add_test(tcase, an_end_does_not_wait_until_it_has_looked_enough);
+	tcase_add_test(tcase, without_a_request_under_way_it_sleeps);
+	tcase = tcase_create("not polling");
+	suite_add_tcase(suite, tcase);
+	tcase_add_checked_fixture(tcase, set_up_without_looks, tear_down);
+	tcase_add_test(tcase, a_disk_without_looks_has_it_sleep);
 	return suite;
 }

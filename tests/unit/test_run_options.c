@@ -196,7 +196,7 @@ static const struct {
 	{"path=a.img,ro", {.path = "a.img", .read_only = true}},
 	{"ro,path=a.img", {.path = "a.img", .read_only = true}},
 	{"path=a.img,direct", {.path = "a.img", .direct = true}},
-	{"path=a.img,direct,poll", {.path = "a.img", .direct = true, .poll = true}},
+	{"path=a.img,direct,poll=off", {.path = "a.img", .direct = true, .no_poll = true}},
 	{"path=a.img,aio=io_uring", {.path = "a.img", .aio = LODGE_AIO_IO_URING}},
 	{"aio=threads,path=a.img", {.path = "a.img", .aio = LODGE_AIO_THREADS}},
 	{"path=/dev/sda,ro,serial=S-1,direct",
@@ -232,7 +232,7 @@ START_TEST(fields_of_a_disk_are_taken_apart)
 	ck_assert_int_eq(disk->read_only, wanted->read_only);
 	ck_assert_int_eq(disk->direct, wanted->direct);
 	ck_assert_int_eq(disk->aio, wanted->aio);
-	ck_assert_int_eq(disk->poll, wanted->poll);
+	ck_assert_int_eq(disk->no_poll, wanted->no_poll);
 	ck_assert_uint_eq(disk->size, 0);
 }
 END_TEST

@@ -75,6 +75,23 @@ START_TEST(notifications_are_off_while_requests_are_served_and_none_is_lost)
 }
 END_TEST
 
+START_TEST(who_looks_again_is_not_rung_for_until_the_last_time)
+{
+	start();
+	offer(0);
+	virtio_transport_look(&mmio.transport);
+	ck_assert_uint_eq(ring_used(&ring)->idx, 1);
+	ck_assert(line);
+	ck_assert_uint_eq(ring_used(&ring)->flags, VRING_USED_F_NO_NOTIFY);
+	offer(1);
+	device.when_empty = offer_one_more;
+	virtio_transport_serve(&mmio.transport);
+	ck_assert_uint_eq(ring_used(&ring)->idx, 3);
+	ck_assert_uint_eq(ring_used(&ring)->flags, 0);
+	ck_assert_uint_eq(mmio.transport.taken, 3);
+}
+END_TEST
+
 START_TEST(a_driver_that_wants_no_interrupt_gets_none)
 {
 	start();
@@ -409,6 +426,7 @@ TCase *virtio_serve_tcase(void)
 	tcase_add_test(tc, each_cause_raises_the_line_and_so_does_one_that_is_left);
 	tcase_add_test(tc, an_interrupt_during_an_acknowledge_is_not_lost);
 	tcase_add_test(tc, notifications_are_off_while_requests_are_served_and_none_is_lost);
+	tcase_add_test(tc, who_looks_again_is_not_rung_for_until_the_last_time);
 	tcase_add_test(tc, a_driver_that_wants_no_interrupt_gets_none);
 	tcase_add_test(tc, a_queue_that_lies_needs_reset_and_is_served_no_more);
 	tcase_add_loop_test(tc, a_reset_works_in_every_state, 0, 8);

@@ -27,7 +27,7 @@ static void run(const char *append, const struct lodge_disk *disk)
 
 static void check_both_ways(bool direct, enum lodge_aio aio, const char *engine)
 {
-	const struct lodge_disk disk = {.path = IMAGE, .direct = direct, .aio = aio, .poll = direct};
+	const struct lodge_disk disk = {.path = IMAGE, .direct = direct, .aio = aio, .no_poll = direct};
 
 	files_make(IMAGE, 1 << 20);
 	run("run=blk fill 0 0 200 7;blk fill 0 2000 48 8;blk flush 0", &disk);

@@ -56,15 +56,17 @@ static int set_disk_field(
 		disk->read_only = true;
 	} else if (!strcmp(field, "direct")) {
 		disk->direct = true;
-	} else if (!strcmp(field, "poll")) {
-		disk->poll = true;
+	} else if (!strcmp(field, "poll=auto")) {
+		disk->no_poll = false;
+	} else if (!strcmp(field, "poll=off")) {
+		disk->no_poll = true;
 	} else if (!strcmp(field, "aio=io_uring")) {
 		disk->aio = LODGE_AIO_IO_URING;
 	} else if (!strcmp(field, "aio=threads")) {
 		disk->aio = LODGE_AIO_THREADS;
 	} else {
 		err = option_bad_value(error, "--disk", field,
-			"not one of path=FILE, ro, serial=TEXT, direct, poll, aio=io_uring, aio=threads");
+			"not one of path=FILE, ro, serial=TEXT, direct, poll=off, poll=auto, aio=io_uring, aio=threads");
 	}
 	free(field);
 	return err;

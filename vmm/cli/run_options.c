@@ -239,12 +239,12 @@ const struct option_row run_option_rows[] = {
 		"what KERNEL is: auto (default: as its magic says),\n"
 		"flat (16-bit code, loaded and entered at 1000:0000)",
 		.set = set_format},
-	{"disk", 0, "path=FILE[,ro][,serial=TEXT][,direct][,poll][,aio=ENGINE]",
+	{"disk", 0, "path=FILE[,ro][,serial=TEXT][,direct][,poll=off][,aio=ENGINE]",
 		"a virtio disk: a raw image or a block device; up to 8\n"
-		"ro: read-only; direct: past the host's page cache; poll: a CPU\n"
-		"of the host's looks out for answers, which is quicker; ENGINE: who\n"
-		"does the work, io_uring (default, where the host has it) or threads;\n"
-		"a comma in FILE is written twice",
+		"ro: read-only; direct: past the host's page cache; poll=off: sleeps\n"
+		"until answers come, and never looks out for those that are near;\n"
+		"ENGINE: who does the work, io_uring (default, where the host has\n"
+		"it) or threads; a comma in FILE is written twice",
 		.set = disk_option_set},
 	{"disk-rate", 0, "[DISK:]bytes=SIZE[,requests=N]",
 		"what the disks, or only disk DISK (0, 1...), may do a second:\n"

@@ -100,7 +100,7 @@ int event_loop_run(struct event_loop *loop)
 	int err = 0;
 
 	while (err >= 0 && !atomic_load(&loop->stopped))
-		err = serve_one(loop, -1);
+		err = serve_one(loop, loop->busy && loop->busy(loop->busy_ctx) ? 0 : -1);
 	return MIN(err, 0);
 }
 

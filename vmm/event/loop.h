@@ -21,6 +21,9 @@ struct event_loop {
 	int epoll_fd;
 	struct event_source stop_source;
 	atomic_bool stopped;
+	/* Asked before each wait of a run; true: there is something else to do, and it shall not wait. NULL: there is nothing. */
+	bool (*busy)(void *ctx);
+	void *busy_ctx;
 };
 
 int event_loop_init(struct event_loop *loop);

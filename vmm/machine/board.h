@@ -40,7 +40,7 @@ struct board_disk {
 	struct block_backend *block; /* the caller's */
 	char serial[VIRTIO_BLK_ID_BYTES + 1];
 	uint64_t bytes_per_s, requests_per_s; /* 0: no limit */
-	bool poll;                            /* the I/O thread looks for its answers */
+	bool no_poll;                         /* the I/O thread never looks for its answers */
 	struct virtio_blk_stats stats;        /* of machines that are gone: the new one counts on */
 };
 

@@ -4,32 +4,53 @@
 
 #include "backend/block.h"
 #include "machine/vm.h"
+#include "util/bytes.h"
 #include "util/clock.h"
 
-/* For so long one disk is looked at before the others, and who closes the gate, have a turn. */
-#define POLL_NS 200000
-
-/* An answer that is waited for in sleep comes later by a wake-up. It may still come so, after the turn. */
-static uint64_t serve_and_poll(struct io_slot *io)
+/* Looks at a disk; whether to look again rather than sleep, once others had the CPU. */
+static bool look(struct io_slot *io, uint64_t yielded)
 {
-	uint64_t start = clock_ns(), not_before;
+	struct busy_look seen = {.yielded = yielded};
 
-	do {
-		not_before = virtio_transport_serve(io->slot->transport);
-	} while (counter_get(&io->slot->blk.under_way) && clock_ns() - start < POLL_NS);
-	return not_before;
+	virtio_transport_look(io->slot->transport);
+	seen.taken = io->slot->transport->taken;
+	seen.under_way = counter_get(&io->slot->blk.under_way);
+	return busy_wait_goes_on(&io->wait, &seen, clock_ns());
 }
 
-static void serve(struct io_slot *io)
+static void serve(struct io_slot *io, uint64_t yielded)
 {
-	uint64_t not_before = io->poll ? serve_and_poll(io) : virtio_transport_serve(io->slot->transport),
-		 now;
+	uint64_t not_before, now;
 
+	io->busy = io->may_look && look(io, yielded);
+	if (io->busy)
+		return;
+	not_before = virtio_transport_serve(io->slot->transport);
 	if (!not_before)
 		return;
 	/* Other slots are served meanwhile. Whoever rings before that time just has the timer set anew. */
 	now = clock_ns();
 	event_timer_arm(&io->retry, not_before > now ? not_before - now : 1);
+}
+
+/* Before the loop sleeps. All disks that are looked at have their turns, and between them whatever the loop finds. */
+static bool look_again(void *ctx)
+{
+	struct lodge_vm *vm = ctx;
+	uint64_t yielded = 0;
+	bool busy = false;
+
+	for (unsigned i = 0; i < vm->board.slot_count; i++) {
+		struct io_slot *io = &vm->io.slots[i];
+
+		if (!io->busy)
+			continue;
+		if (!yielded)
+			yielded = MAX(busy_wait_yield(), 1);
+		serve(io, yielded);
+		busy |= io->busy;
+	}
+	return busy;
 }
 
 static void doorbell_rung(void *ctx, uint32_t events)
@@ -38,7 +59,7 @@ static void doorbell_rung(void *ctx, uint32_t events)
 
 	(void)events;
 	TRACE(io->trace, TRACE_VIRTIO, "virtio slot %u doorbell", io->index);
-	serve(io);
+	serve(io, 0);
 }
 
 static void requests_done(void *ctx, uint32_t events)
@@ -47,7 +68,7 @@ static void requests_done(void *ctx, uint32_t events)
 
 	(void)events;
 	TRACE(io->trace, TRACE_VIRTIO, "virtio slot %u done", io->index);
-	serve(io);
+	serve(io, 0);
 }
 
 static void retry_due(void *ctx)
@@ -55,7 +76,7 @@ static void retry_due(void *ctx)
 	struct io_slot *io = ctx;
 
 	TRACE(io->trace, TRACE_VIRTIO, "virtio slot %u retry", io->index);
-	serve(io);
+	serve(io, 0);
 }
 
 /* Every request that was taken is answered: nothing of the guest's is under way any more. */
@@ -90,7 +111,8 @@ static int init_slot(struct lodge_vm *vm, unsigned index)
 	*io = (struct io_slot){
 		.slot = &vm->board.slots[index],
 		.index = index,
-		.poll = vm->disks[index].poll,
+		.may_look = !vm->disks[index].no_poll,
+		.wait.yield_max = BUSY_WAIT_YIELD_MAX,
 		.trace = &vm->trace,
 	};
 	io->doorbell = (struct event_source){.fd = io->slot->doorbell.fd, .ready = doorbell_rung, .ctx = io};
@@ -107,6 +129,9 @@ int io_thread_init(struct lodge_vm *vm)
 	struct io_thread *io = &vm->io;
 	int err = event_loop_init(&io->loop);
 	unsigned i;
+
+	io->loop.busy = look_again;
+	io->loop.busy_ctx = vm;
 
 	if (!err)
 		err = doorbell_init(&io->gate_bell);

@@ -87,7 +87,7 @@ static int open_disks(struct lodge_vm *vm, struct error *error)
 			snprintf(disk->serial, sizeof(disk->serial), "%s", from->serial);
 		else
 			snprintf(disk->serial, sizeof(disk->serial), "lodge-%u", i);
-		disk->poll = from->poll;
+		disk->no_poll = from->no_poll;
 		disk->bytes_per_s = from->rate.bytes_per_s;
 		disk->requests_per_s = from->rate.requests_per_s;
 	}

@@ -41,6 +41,7 @@
 #include "machine/debug.h"
 #include "memory/guest_memory.h"
 #include "memory/huge_pages.h"
+#include "util/busy_wait.h"
 #include "util/counter.h"
 #include "util/trace.h"
 #include "x86/e820.h"
@@ -86,7 +87,9 @@ struct io_slot {
 	struct event_source done; /* the disk has answers */
 	struct event_timer retry; /* when a request that waits for the disk's rate may go */
 	unsigned index;
-	bool poll;
+	bool may_look; /* for answers, before it sleeps until one comes */
+	bool busy;     /* it is looked at again */
+	struct busy_wait wait;
 	const struct trace *trace;
 };
 

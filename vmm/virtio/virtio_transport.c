@@ -210,6 +210,7 @@ void virtio_transport_fini(struct virtio_transport *transport)
 
 /* What a round has met. */
 struct round {
+	bool stays;          /* told before: whoever serves comes back without a ring */
 	bool more;           /* there is more to take right now */
 	bool full;           /* the device could not take all */
 	uint64_t not_before; /* 0, or when the earliest of the requests that have to wait may go */
@@ -225,15 +226,18 @@ static void take_batch(struct virtio_transport *transport, unsigned index, struc
 	if (!virtqueue_started(queue))
 		return;
 	virtqueue_disable_notify(queue);
-	for (unsigned n = 0; r > 0 && n < VIRTIO_BATCH; n++)
+	for (unsigned n = 0; r > 0 && n < VIRTIO_BATCH; n++) {
 		r = transport->config.ops->take(
 			transport->config.dev, index, queue, transport->config.mem, &not_before);
+		transport->taken += r > 0;
+	}
 	switch (r) {
 	case 1:
 		round->more = true;
 		break;
 	case 0:
-		round->more |= virtqueue_enable_notify(queue);
+		if (!round->stays)
+			round->more |= virtqueue_enable_notify(queue);
 		break;
 	/* Notifications stay off where somebody comes back anyway, and finds what is new as well. */
 	case -EAGAIN:
@@ -265,10 +269,10 @@ static void serve_round(struct virtio_transport *transport, struct round *round,
 
 static_assert(VIRTIO_ROUNDS % VIRTIO_TELL == 0, "the last round tells");
 
-uint64_t virtio_transport_serve(struct virtio_transport *transport)
+static uint64_t serve(struct virtio_transport *transport, bool stays)
 {
 	for (unsigned n = 1; n <= VIRTIO_ROUNDS; n++) {
-		struct round round = {0};
+		struct round round = {.stays = stays};
 
 		/* The lock is dropped after each, so that a vCPU waits for one at most. */
 		virtio_transport_enter(transport);
@@ -278,8 +282,19 @@ uint64_t virtio_transport_serve(struct virtio_transport *transport)
 			return round.not_before;
 	}
 	/* A driver that refills for ever must not keep other devices waiting. */
-	doorbell_ring(transport->config.doorbell);
+	if (!stays)
+		doorbell_ring(transport->config.doorbell);
 	return 0;
+}
+
+uint64_t virtio_transport_serve(struct virtio_transport *transport)
+{
+	return serve(transport, false);
+}
+
+void virtio_transport_look(struct virtio_transport *transport)
+{
+	serve(transport, true);
 }
 
 void virtio_transport_drain(struct virtio_transport *transport)

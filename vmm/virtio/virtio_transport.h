@@ -83,6 +83,7 @@ struct virtio_transport {
 	struct virtio_transport_state state;
 	struct virtio_transport_queue *queues; /* config.queue_count of them */
 	unsigned first;                        /* the queue that is served first in the next round */
+	uint64_t taken;                        /* requests in all, for whoever serves; by him alone */
 };
 
 /* The device comes up reset. -EINVAL: too many queues, or too large; -ENOMEM. */
@@ -118,6 +119,12 @@ void virtio_transport_notify(struct virtio_transport *transport, uint32_t index)
  * has a request that must not go before. To call it earlier does no harm.
  */
 uint64_t virtio_transport_serve(struct virtio_transport *transport);
+
+/*
+ * The same, by a thread that comes back before long without a ring, and at last with virtio_transport_serve(): drivers
+ * are asked not to notify meanwhile.
+ */
+void virtio_transport_look(struct virtio_transport *transport);
 
 /* Waits until all requests that were taken are answered. Any thread. */
 void virtio_transport_drain(struct virtio_transport *transport);
