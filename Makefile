@@ -17,7 +17,7 @@ SANITIZE   := $(FLAGS_$(FLAVOR))
 # zlib and the next two unpack kernels; liburing drives disks.
 PKGS       := jansson zlib liblzma libzstd liburing
 # The command's own: the library confines nobody.
-CLI_PKGS   := ncursesw
+CLI_PKGS   := ncursesw libseccomp
 # The command has no shared libraries: to load them took half of the time that is lodge's own at a start
 # (docs/architecture.md). Position-independent all the same. Sanitizers want shared ones; STATIC= is for hosts that
 # have no others.

@@ -98,6 +98,9 @@ START_TEST(run_with_a_call_that_fails_is_a_good_run_or_says_why)
 	read_fields(whole);
 	/* Some hundred calls of malloc() are the report's: they are like each other. */
 	most = uses > 60 ? uses / 30 : 1;
+	/* libseccomp 2.5 makes the filters, and spins for ever where one of its own fails. */
+	if (run_rows[_i].call == FAULT_calloc && uses > 60)
+		uses = 60;
 	for (unsigned nth = 1; nth <= uses; nth += nth < 20 ? 1 : most) {
 		snprintf(plan, sizeof(plan), "%s:%u:%s", name, nth, err);
 		plan_for_command(plan);

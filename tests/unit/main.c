@@ -63,7 +63,6 @@ static Suite *(*const suites[])(void) = {
 	control_server_suite,
 	cgroup_suite,
 	limits_suite,
-	program_suite,
 	sandbox_suite,
 	bios_suite,
 	bios_disk_suite,

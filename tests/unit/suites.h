@@ -200,9 +200,6 @@ Suite *gdb_session_suite(void);
 /* test_bench.c */
 Suite *bench_suite(void);
 
-/* test_program.c */
-Suite *program_suite(void);
-
 /* test_sandbox.c */
 Suite *sandbox_suite(void);
 

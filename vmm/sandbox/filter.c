@@ -4,6 +4,7 @@
 #include <linux/kvm.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <seccomp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -11,7 +12,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "sandbox/program.h"
 #include "sandbox/sanitized.h"
 #include "util/bytes.h"
 
@@ -32,26 +32,30 @@ enum {
 	DEBUGGER = SANDBOX_NEEDS_DEBUGGER,
 };
 
-/* A call that these threads may make, where the configuration has all the needs. */
-struct row {
-	struct call_rule rule;
+/* A call that these threads may make, where the configuration has all the needs: with any arguments, if mask is 0. */
+struct rule {
+	int call;
 	unsigned threads, needs;
+	unsigned argument; /* the one that is looked at: its bits in mask must be as in value */
+	uint64_t mask, value;
 };
 
-#define ANY(CALL, THREADS, NEEDS)                        \
-	{                                                \
-		{SYS_##CALL, 0, 0, 0, 0}, THREADS, NEEDS \
+#define ANY(CALL, THREADS, NEEDS)                       \
+	{                                               \
+		SCMP_SYS(CALL), THREADS, NEEDS, 0, 0, 0 \
 	}
-#define WHERE(CALL, ARGUMENT, MASK, VALUE, THREADS, NEEDS)             \
-	{                                                              \
-		{SYS_##CALL, ARGUMENT, MASK, VALUE, 0}, THREADS, NEEDS \
+#define IOCTL(REQUEST, THREADS, NEEDS)                                              \
+	{                                                                           \
+		SCMP_SYS(ioctl), THREADS, NEEDS, 1, UINT32_MAX, (uint32_t)(REQUEST) \
 	}
-#define IOCTL(REQUEST, THREADS, NEEDS) WHERE(ioctl, 1, UINT32_MAX, (uint32_t)(REQUEST), THREADS, NEEDS)
-#define NO_EXEC(CALL, THREADS)         WHERE(CALL, 2, PROT_EXEC, 0, THREADS, 0)
+#define NO_EXEC(CALL, THREADS)                              \
+	{                                                   \
+		SCMP_SYS(CALL), THREADS, 0, 2, PROT_EXEC, 0 \
+	}
 /* A thread of this process, in its namespaces. */
 #define THREAD_FLAGS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
 
-static const struct row rows[] = {
+static const struct rule rules[] = {
 	/* The way of an exit comes first: it is looked at first. */
 	IOCTL(KVM_RUN, VCPU, 0),
 	/* What the C library does for every thread, and how a thread and the process end. */
@@ -70,7 +74,7 @@ static const struct row rows[] = {
 	ANY(madvise, ALL, 0),
 	ANY(exit, ALL, 0),
 	ANY(exit_group, ALL, 0),
-	IOCTL(TCSETSF, ALL, 0), /* a violation's last act: violation.h */
+	{SCMP_SYS(ioctl), ALL, 0, 1, UINT32_MAX, TCSETSF}, /* a violation's last act: violation.h */
 
 	/* A guest's exits: interrupts, the console's timer, the registers of a guest that died. */
 	IOCTL(KVM_SIGNAL_MSI, VCPU | IO | CONTROL, 0),
@@ -84,7 +88,7 @@ static const struct row rows[] = {
 	ANY(rt_sigtimedwait, VCPU, 0),
 	ANY(timerfd_settime, VCPU | IO | CONTROL, 0),
 	ANY(epoll_ctl, VCPU | IO | CONTROL, 0),
-	WHERE(mprotect, 2, UINT32_MAX, PROT_READ | PROT_WRITE | PROT_EXEC, VCPU, TESTDEV),
+	{SCMP_SYS(mprotect), VCPU, TESTDEV, 2, UINT32_MAX, PROT_READ | PROT_WRITE | PROT_EXEC},
 
 	/* Disks. A vCPU's thread that resets one finishes what is under way. */
 	ANY(io_uring_enter, VCPU | IO, DISK),
@@ -112,7 +116,7 @@ static const struct row rows[] = {
 	ANY(getrandom, CONTROL, 0),
 	IOCTL(KVM_GET_CLOCK, CONTROL, 0),
 	IOCTL(KVM_SET_CLOCK, CONTROL, 0),
-	WHERE(newfstatat, 3, UINT32_MAX, 0x1000 /* AT_EMPTY_PATH */, CONTROL, 0),
+	{SCMP_SYS(newfstatat), CONTROL, 0, 3, UINT32_MAX, 0x1000 /* AT_EMPTY_PATH */},
 
 	/* Clients of the control socket and of a console that listens. */
 	ANY(accept4, CONTROL, CLIENTS),
@@ -151,13 +155,11 @@ static const struct row rows[] = {
 	ANY(sched_getaffinity, MAIN, 0),
 	ANY(listen, MAIN, CLIENTS),
 	/* The first thread that the C library starts: its own two signals. */
-	WHERE(rt_sigaction, 0, UINT32_MAX & ~1u, 32, MAIN, 0),
-	WHERE(clone, 0, THREAD_FLAGS | CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET,
-		THREAD_FLAGS, MAIN, 0),
-	/* Its flags can be looked at; without clone3() the C library takes it. */
-	{{SYS_clone3, 0, 0, 0, ENOSYS}, MAIN, 0},
+	{SCMP_SYS(rt_sigaction), MAIN, 0, 0, UINT32_MAX & ~1u, 32},
+	{SCMP_SYS(clone), MAIN, 0, 0,
+		THREAD_FLAGS | CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET, THREAD_FLAGS},
 	/* A new thread goes under a filter of its own, which can only take away. */
-	WHERE(seccomp, 0, UINT32_MAX, SECCOMP_SET_MODE_FILTER, MAIN, 0),
+	{SCMP_SYS(seccomp), MAIN, 0, 0, UINT32_MAX, SECCOMP_SET_MODE_FILTER},
 	ANY(set_robust_list, MAIN, 0),
 	ANY(rseq, MAIN, 0),
 	IOCTL(TCGETS, MAIN, 0),
@@ -233,7 +235,8 @@ static const struct row rows[] = {
 };
 
 /* Calls that name a file by a folder and a path. */
-static const unsigned folder_calls[] = {SYS_openat, SYS_mkdirat, SYS_unlinkat, SYS_newfstatat};
+static const int folder_calls[] = {
+	SCMP_SYS(openat), SCMP_SYS(mkdirat), SCMP_SYS(unlinkat), SCMP_SYS(newfstatat)};
 
 const char *sandbox_thread_name(unsigned thread)
 {
@@ -262,11 +265,11 @@ bool filter_is_needed(enum sandbox_thread thread, const struct filter_config *co
 	}
 }
 
-static bool applies(const struct row *row, enum sandbox_thread thread, const struct filter_config *config)
+static bool applies(const struct rule *rule, enum sandbox_thread thread, const struct filter_config *config)
 {
 	/* A thread that begins is under the main thread's filter, too: that allows all that any kind may do. */
-	return (thread == SANDBOX_MAIN || row->threads & (1u << thread)) &&
-	       (row->needs & config->needs) == row->needs;
+	return (thread == SANDBOX_MAIN || rule->threads & (1u << thread)) &&
+	       (rule->needs & config->needs) == rule->needs;
 }
 
 static bool may_reach_folders(enum sandbox_thread thread)
@@ -281,25 +284,104 @@ static bool may_kick(enum sandbox_thread thread, const struct filter_config *con
 	       (thread == SANDBOX_VCPU && config->needs & DEBUGGER);
 }
 
+bool filter_allows(enum sandbox_thread thread, const struct filter_config *config, const char *call)
+{
+	int number = seccomp_syscall_resolve_name(call);
+	unsigned i;
+
+	for (i = 0; i < ARRAY_SIZE(rules); i++) {
+		if (rules[i].call == number && applies(&rules[i], thread, config))
+			return true;
+	}
+	for (i = 0; i < ARRAY_SIZE(folder_calls) && may_reach_folders(thread); i++) {
+		if (folder_calls[i] == number && config->folder_count)
+			return true;
+	}
+	return number == SCMP_SYS(tgkill) && may_kick(thread, config);
+}
+
+static int add_rules(scmp_filter_ctx filter, enum sandbox_thread thread, const struct filter_config *config)
+{
+	const struct scmp_arg_cmp own = {0, SCMP_CMP_MASKED_EQ, UINT32_MAX, (unsigned)config->pid};
+	int err = 0;
+	unsigned i, j;
+
+	for (i = 0; !err && i < ARRAY_SIZE(rules); i++) {
+		const struct rule *rule = &rules[i];
+		struct scmp_arg_cmp argument = {rule->argument, SCMP_CMP_MASKED_EQ, rule->mask, rule->value};
+
+		if (applies(rule, thread, config))
+			err = seccomp_rule_add_array(
+				filter, SCMP_ACT_ALLOW, rule->call, rule->mask != 0, &argument);
+	}
+	for (i = 0; !err && i < config->folder_count && may_reach_folders(thread); i++) {
+		struct scmp_arg_cmp folder = {
+			0, SCMP_CMP_MASKED_EQ, UINT32_MAX, (unsigned)config->folders[i]};
+
+		for (j = 0; !err && j < ARRAY_SIZE(folder_calls); j++)
+			err = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, folder_calls[j], 1, &folder);
+	}
+	if (!err && may_kick(thread, config))
+		err = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, &own);
+	/* The C library then starts its threads by clone(), whose flags can be looked at. */
+	if (!err && thread == SANDBOX_MAIN)
+		err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+	return err;
+}
+
+/* What is refused says whose filter it was: the handler of SIGSYS finds that in si_errno. */
+static void name_thread(enum sandbox_thread thread, struct sock_fprog *program)
+{
+	unsigned short i;
+
+	for (i = 0; i < program->len; i++) {
+		if (program->filter[i].code == (BPF_RET | BPF_K) && program->filter[i].k == SECCOMP_RET_TRAP)
+			program->filter[i].k |= (unsigned)thread;
+	}
+}
+
+/* libseccomp 2.5 writes a program to a file, and nowhere else. */
+static int export(scmp_filter_ctx filter, struct sock_fprog *ret_program)
+{
+	int fd = memfd_create("lodge-filter", MFD_CLOEXEC), err = fd < 0 ? -errno : 0;
+	struct sock_filter *bytes = NULL;
+	off_t size;
+
+	if (!err)
+		err = seccomp_export_bpf(filter, fd);
+	if (err)
+		goto done;
+	size = lseek(fd, 0, SEEK_END);
+	bytes = size > 0 ? malloc((size_t)size) : NULL;
+	if (!bytes || pread(fd, bytes, (size_t)size, 0) != size) {
+		err = -ENOMEM;
+		free(bytes);
+		goto done;
+	}
+	*ret_program = (struct sock_fprog){(unsigned short)((size_t)size / sizeof(*bytes)), bytes};
+done:
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
 int filter_build(
 	enum sandbox_thread thread, const struct filter_config *config, struct sock_fprog *ret_program)
 {
-	struct call_rule rules[ARRAY_SIZE(rows) + SANDBOX_FOLDERS_MAX * ARRAY_SIZE(folder_calls) + 1];
-	unsigned count = 0, i, j;
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_TRAP);
+	int err;
 
-	for (i = 0; i < ARRAY_SIZE(rows); i++) {
-		if (applies(&rows[i], thread, config))
-			rules[count++] = rows[i].rule;
-	}
-	for (i = 0; i < config->folder_count && may_reach_folders(thread); i++) {
-		for (j = 0; j < ARRAY_SIZE(folder_calls); j++)
-			rules[count++] = (struct call_rule){
-				folder_calls[j], 0, UINT32_MAX, (unsigned)config->folders[i], 0};
-	}
-	if (may_kick(thread, config))
-		rules[count++] = (struct call_rule){SYS_tgkill, 0, UINT32_MAX, (unsigned)config->pid, 0};
-	/* What is refused says whose filter it was: the handler of SIGSYS finds that in si_errno. */
-	return program_build(rules, count, SECCOMP_RET_TRAP | thread, ret_program);
+	if (!filter)
+		return -ENOMEM;
+	err = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	if (!err)
+		err = add_rules(filter, thread, config);
+	if (!err)
+		err = export(filter, ret_program);
+	if (!err)
+		name_thread(thread, ret_program);
+	seccomp_release(filter);
+	return err;
 }
 
 int filter_load(const struct sock_fprog *program)

@@ -42,6 +42,9 @@ struct filter_config {
 /* Whether a configuration has such threads, but for the disks' own, of which the opening of a disk decides. */
 bool filter_is_needed(enum sandbox_thread thread, const struct filter_config *config);
 
+/* Whether a thread may make that call, whatever its arguments are: of a name such as "openat". For tests. */
+bool filter_allows(enum sandbox_thread thread, const struct filter_config *config, const char *call);
+
 /* 0, and program->filter is the caller's to free; or -errno. */
 int filter_build(
 	enum sandbox_thread thread, const struct filter_config *config, struct sock_fprog *ret_program);

@@ -8,7 +8,7 @@
 #include "sandbox/filter.h"
 #include "util/bytes.h"
 
-/* Made of the kernel's headers, by the Makefile. */
+/* Made of the kernel's headers, by the Makefile: libseccomp's own table allocates. */
 static const char *const call_names[] = {
 #include "sandbox/call_names.h"
 };
