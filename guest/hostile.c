@@ -17,7 +17,7 @@
 #define SLEEP_US       1000
 
 static const struct attack *const families[] = {attacks_queue, attacks_chain, attacks_disk, attacks_dma,
-	attacks_race, attacks_reset, attacks_irq, attacks_io, attacks_cpu, attacks_end};
+	attacks_race, attacks_reset, attacks_irq, attacks_io, attacks_pci, attacks_cpu, attacks_end};
 
 #define FAMILIES (sizeof(families) / sizeof(families[0]))
 

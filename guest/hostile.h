@@ -32,5 +32,6 @@ extern const struct attack attacks_race[];  /* hostile_race.c: another CPU chang
 extern const struct attack attacks_reset[]; /* hostile_reset.c: resets while requests are in flight */
 extern const struct attack attacks_irq[];   /* hostile_irq.c: interrupts */
 extern const struct attack attacks_io[];    /* hostile_io.c: ports and registers */
+extern const struct attack attacks_pci[];   /* hostile_pci.c: configuration space, BARs, MSI-X */
 extern const struct attack attacks_cpu[];   /* hostile_cpu.c: MSRs, addresses, other CPUs */
 extern const struct attack attacks_end[];   /* hostile_end.c: all ways to end the run */
