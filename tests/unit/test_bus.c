@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "bus/bus.h"
@@ -42,6 +43,7 @@ static void probe_write(void *dev, uint64_t offset, unsigned size, uint64_t valu
 
 static const struct bus_ops probe_ops = {probe_read, probe_write, 1 | 2 | 4 | 8, false};
 static const struct bus_ops probe_ops_2_4 = {probe_read, probe_write, 2 | 4, false};
+static const struct bus_ops sharing_ops = {probe_read, probe_write, 1 | 2 | 4 | 8, true};
 
 static int attach(struct bus *bus, uint64_t base, uint64_t size)
 {
@@ -241,6 +243,92 @@ static bool rings(const struct doorbell *bell)
 	return poll(&poll_fd, 1, 0) == 1;
 }
 
+/* The outer range is [100, 108), the inner ones are [101, 102) and [104, 106), attached in either order. */
+START_TEST(what_begins_in_a_range_inside_of_another_is_its)
+{
+	static const int owners[8] = {0, 1, 0, 0, 2, 2, 0, 0};
+	struct probe probes[3] = {0};
+	struct bus bus = {0};
+	int order = _i;
+
+	ck_assert_int_eq(bus_attach(&bus, 100, 8, "outer", &sharing_ops, &probes[0]), 0);
+	for (int i = 0; i < 2; i++, order ^= 1) {
+		ck_assert_int_eq(bus_attach(&bus, order ? 104 : 101, order ? 2 : 1, "inner", &probe_ops,
+					 &probes[1 + order]),
+			0);
+	}
+	for (unsigned i = 0; i < 8; i++) {
+		int index = owners[i]; /* they are sorted by base */
+		uint64_t value;
+
+		memset(probes, 0, sizeof(probes));
+		ck_assert_int_eq(bus_read(&bus, 100 + i, 1, &value), index);
+		ck_assert_int_eq(bus_write(&bus, 100 + i, 1, 0x5a), index);
+		ck_assert_uint_eq(probes[owners[i]].reads, 1);
+		ck_assert_uint_eq(probes[owners[i]].writes, 1);
+		ck_assert_uint_eq(probes[owners[i]].offset, 100 + i - bus.ranges[index].base);
+	}
+	ck_assert_int_eq(bus_read(&bus, 108, 1, &(uint64_t){0}), -ENXIO);
+	ck_assert_int_eq(bus_read(&bus, 99, 1, &(uint64_t){0}), -ENXIO);
+}
+END_TEST
+
+/* It is the first byte that decides: one that goes on over a range inside is the outer one's all the same. */
+START_TEST(an_access_over_a_range_inside_is_the_outer_ones)
+{
+	struct probe outer = {0}, inner = {0};
+	struct bus bus = {0};
+	uint64_t value;
+
+	ck_assert_int_eq(bus_attach(&bus, 100, 8, "outer", &sharing_ops, &outer), 0);
+	ck_assert_int_eq(bus_attach(&bus, 101, 1, "inner", &probe_ops, &inner), 0);
+	ck_assert_int_eq(bus_read(&bus, 100, 4, &value), 0);
+	ck_assert_int_eq(bus_write(&bus, 100, 8, PROBE_ANSWER), 0);
+	ck_assert_uint_eq(outer.value, PROBE_ANSWER);
+	ck_assert_uint_eq(outer.reads + outer.writes, 2);
+	/* And one that begins inside of it, and passes its end, is nobody's. */
+	ck_assert_int_eq(bus_read(&bus, 101, 2, &value), 1);
+	ck_assert_uint_eq(value, 0xffff);
+	ck_assert_int_eq(bus_write(&bus, 101, 4, 0), 1);
+	ck_assert_uint_eq(inner.reads + inner.writes, 0);
+	ck_assert_uint_eq(outer.reads + outer.writes, 2);
+}
+END_TEST
+
+/* Every range of 1 to 12 bytes from 90 to 114, by a rule of its own. */
+START_TEST(attach_takes_inside_only_what_is_shared)
+{
+	for (uint64_t base = 90; base < 115; base++) {
+		for (uint64_t size = 1; size <= 12; size++) {
+			bool apart = base + size <= 100 || base >= 108;
+			bool inside = base > 100 && base + size <= 108;
+			bool on_inner = base < 104 && base + size > 103;
+			struct bus bus = {0};
+
+			ck_assert_int_eq(bus_attach(&bus, 100, 8, "outer", &sharing_ops, NULL), 0);
+			ck_assert_int_eq(bus_attach(&bus, 103, 1, "inner", &sharing_ops, NULL), 0);
+			ck_assert_int_eq(
+				attach(&bus, base, size), apart || (inside && !on_inner) ? 0 : -EEXIST);
+		}
+	}
+}
+END_TEST
+
+START_TEST(attach_takes_nothing_inside_of_a_range_that_does_not_share)
+{
+	struct bus bus = {0};
+
+	ck_assert_int_eq(attach(&bus, 100, 8), 0);
+	ck_assert_int_eq(bus_attach(&bus, 103, 1, "inner", &sharing_ops, NULL), -EEXIST);
+	/* One inside shares nothing itself, and who shares comes first. */
+	ck_assert_int_eq(bus_attach(&bus, 200, 8, "outer", &sharing_ops, NULL), 0);
+	ck_assert_int_eq(bus_attach(&bus, 202, 4, "inner", &sharing_ops, NULL), 0);
+	ck_assert_int_eq(attach(&bus, 203, 1), -EEXIST);
+	ck_assert_int_eq(attach(&bus, 303, 1), 0);
+	ck_assert_int_eq(bus_attach(&bus, 300, 8, "outer", &sharing_ops, NULL), -EEXIST);
+}
+END_TEST
+
 START_TEST(a_doorbell_rings_until_it_is_cleared)
 {
 	struct doorbell bell = {.fd = -1};
@@ -301,6 +389,10 @@ Suite *bus_suite(void)
 	tcase_add_test(tcase, an_unclaimed_read_is_all_ones_at_each_width);
 	tcase_add_test(tcase, an_access_that_straddles_either_end_touches_no_device);
 	tcase_add_test(tcase, a_size_that_the_device_does_not_know_touches_it_not);
+	tcase_add_loop_test(tcase, what_begins_in_a_range_inside_of_another_is_its, 0, 2);
+	tcase_add_test(tcase, an_access_over_a_range_inside_is_the_outer_ones);
+	tcase_add_test(tcase, attach_takes_inside_only_what_is_shared);
+	tcase_add_test(tcase, attach_takes_nothing_inside_of_a_range_that_does_not_share);
 	tcase_add_test(tcase, a_doorbell_rings_until_it_is_cleared);
 	tcase_add_test(tcase, doorbell_fini_accepts_a_zeroed_one_and_leaves_stdin_alone);
 	suite_add_tcase(suite, tcase);

@@ -6,7 +6,7 @@
 
 #include "util/bytes.h"
 
-/* How many ranges begin at or below addr: the last of these holds it, or the one that this lies in, or nobody. */
+/* How many ranges begin at or below addr. */
 static unsigned ranges_up_to(const struct bus *bus, uint64_t addr)
 {
 	unsigned low = 0;
@@ -23,10 +23,17 @@ static unsigned ranges_up_to(const struct bus *bus, uint64_t addr)
 	return low;
 }
 
-/* [base, base+size) may be another's, though it lies in the outer range. */
-static bool shared(const struct bus_range *outer, uint64_t base, uint64_t size)
+/* The index of the range that holds addr, or -ENXIO: the last that begins there, or of those before it the one that it lies in. */
+static int bus_find(const struct bus *bus, uint64_t addr)
 {
-	return outer->ops->shares && base > outer->base && range_inside(base, size, outer->base, outer->size);
+	unsigned at = ranges_up_to(bus, addr);
+
+	while (at > 0 && addr - bus->ranges[at - 1].base >= bus->ranges[at - 1].size) {
+		if (!bus->ranges[at - 1].inside)
+			return -ENXIO;
+		at--;
+	}
+	return at > 0 ? (int)at - 1 : -ENXIO;
 }
 
 int bus_attach(
@@ -35,15 +42,14 @@ int bus_attach(
 	/* Compared by last bytes, so that a range may end where the address space does. */
 	uint64_t last = base + size - 1;
 	unsigned at = ranges_up_to(bus, base);
-	bool inside = false;
+	int holder = bus_find(bus, base);
+	const struct bus_range *outer = holder >= 0 ? &bus->ranges[holder] : NULL;
 
 	if (!size || last < base)
 		return -EINVAL;
-	if (at > 0 && base - bus->ranges[at - 1].base < bus->ranges[at - 1].size) {
-		if (!shared(&bus->ranges[at - 1], base, size))
-			return -EEXIST;
-		inside = true;
-	}
+	if (outer && (outer->inside || !outer->ops->shares || base == outer->base ||
+			     !range_inside(base, size, outer->base, outer->size)))
+		return -EEXIST;
 	if (at < bus->count && bus->ranges[at].base <= last)
 		return -EEXIST;
 	if (bus->count == BUS_RANGES_MAX)
@@ -55,26 +61,13 @@ int bus_attach(
 		.name = name,
 		.ops = ops,
 		.dev = dev,
-		.inside = inside,
+		.inside = outer != NULL,
 	};
 	bus->count++;
 	return 0;
 }
 
-static int bus_find(const struct bus *bus, uint64_t addr)
-{
-	unsigned at = ranges_up_to(bus, addr);
-
-	if (at > 0 && bus->ranges[at - 1].inside &&
-		addr - bus->ranges[at - 1].base >= bus->ranges[at - 1].size)
-		at--;
-	if (at == 0 || addr - bus->ranges[at - 1].base >= bus->ranges[at - 1].size)
-		return -ENXIO;
-	return (int)at - 1;
-}
-
-/* KVM cuts an MMIO access in two at a page boundary, so a guest can make 3, 5, 6 or 7 bytes of one.
- */
+/* KVM cuts an MMIO access in two at a page boundary, so a guest can make 3, 5, 6 or 7 bytes of one. */
 static bool range_takes(const struct bus_range *range, uint64_t addr, unsigned size)
 {
 	bool one_size = size && (size & (size - 1)) == 0;

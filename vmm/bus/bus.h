@@ -20,7 +20,7 @@ struct bus_ops {
 	uint64_t (*read)(void *dev, uint64_t offset, unsigned size);
 	void (*write)(void *dev, uint64_t offset, unsigned size, uint64_t value);
 	unsigned sizes; /* access sizes allowed, or-ed together: 1 | 2 | 4 | 8 */
-	bool shares;    /* one other range may lie inside, behind the first byte: what begins there is its */
+	bool shares;    /* others may lie inside, behind the first byte: what begins there is theirs */
 };
 
 struct bus_range {
@@ -29,7 +29,7 @@ struct bus_range {
 	const char *name; /* for traces and the report */
 	const struct bus_ops *ops;
 	void *dev;
-	bool inside; /* the range before it, which shares */
+	bool inside; /* the last range before it that lies in none, and which shares */
 };
 
 struct bus {
@@ -39,8 +39,8 @@ struct bus {
 
 /*
  * Attaches dev at [base, base+size). name and ops must outlive the bus.
- * -EINVAL: empty or wraps; -EEXIST: overlaps a range that is there, and is not the one that it shares; -ENOSPC: the table
- * is full.
+ * -EINVAL: empty or wraps; -EEXIST: overlaps a range that is there, and does not lie inside one that shares; -ENOSPC: the
+ * table is full.
  */
 int bus_attach(struct bus *bus, uint64_t base, uint64_t size, const char *name, const struct bus_ops *ops,
 	void *dev);
