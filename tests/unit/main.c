@@ -49,6 +49,7 @@ static Suite *(*const suites[])(void) = {
 	uart16550_suite,
 	i8042_suite,
 	ioapic82093_suite,
+	pci_suite,
 	rtc146818_suite,
 	rom_suite,
 	fwcfg_suite,

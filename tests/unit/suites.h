@@ -16,6 +16,9 @@ Suite *kvm_vcpu_suite(void);
 /* test_ioapic82093.c */
 Suite *ioapic82093_suite(void);
 
+/* test_pci.c */
+Suite *pci_suite(void);
+
 /* test_rtc146818.c */
 Suite *rtc146818_suite(void);
 

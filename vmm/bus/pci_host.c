@@ -25,6 +25,12 @@ static struct pci_function *selected(struct pci_host *host, uint32_t address)
 	return host->functions[device];
 }
 
+/* Four bytes from elsewhere are two accesses, none of 32 bits, where ports are 32 bits wide. */
+static bool is_register(uint64_t offset, unsigned size)
+{
+	return offset == 0 && size == 4;
+}
+
 static uint64_t host_read(void *dev, uint64_t offset, unsigned size)
 {
 	struct pci_host *host = dev;
@@ -33,7 +39,7 @@ static uint64_t host_read(void *dev, uint64_t offset, unsigned size)
 	uint64_t value = UINT64_MAX;
 
 	if (offset < WINDOW)
-		return size == 4 ? address : value; /* others pass by the bridge */
+		return is_register(offset, size) ? address : value; /* others pass by the bridge */
 	if (!function)
 		return value;
 	pthread_mutex_lock(&host->lock);
@@ -49,7 +55,7 @@ static void host_write(void *dev, uint64_t offset, unsigned size, uint64_t value
 	struct pci_function *function = selected(host, address);
 
 	if (offset < WINDOW) {
-		if (size == 4)
+		if (is_register(offset, size))
 			atomic_store(&host->address, (uint32_t)value & ADDRESS_WRITABLE);
 		return;
 	}
