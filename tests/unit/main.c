@@ -50,6 +50,7 @@ static Suite *(*const suites[])(void) = {
 	i8042_suite,
 	ioapic82093_suite,
 	pci_suite,
+	msix_suite,
 	rtc146818_suite,
 	rom_suite,
 	fwcfg_suite,

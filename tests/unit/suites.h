@@ -19,6 +19,9 @@ Suite *ioapic82093_suite(void);
 /* test_pci.c */
 Suite *pci_suite(void);
 
+/* test_msix.c */
+Suite *msix_suite(void);
+
 /* test_rtc146818.c */
 Suite *rtc146818_suite(void);
 

@@ -8,14 +8,16 @@
 static_assert(sizeof(struct msix_entry) == MSIX_ENTRY_SIZE, "as in PCI 3.0, figure 6-11");
 static_assert(PCI_MSIX_ENTRY_SIZE == MSIX_ENTRY_SIZE, "one and the same");
 
+#define MSI_ADDRESS_TOP 0xfee /* bits 20 and up of every local APIC's address */
+
 /* Called with the lock held, as the next one. */
 static void send(struct msix *msix, unsigned vector)
 {
 	const struct msix_entry *entry = &msix->entries[vector];
 
 	msix->pending[vector] = false;
-	/* Local APICs are below 4 GiB; a write elsewhere would be one to nobody. */
-	if (entry->address <= UINT32_MAX)
+	/* Intel SDM vol. 3, 11.11.1. Elsewhere it would be a write to memory, and no interrupt. */
+	if (entry->address >> 20 == MSI_ADDRESS_TOP)
 		msix->msi.send(msix->msi.ctx, (struct msi_message){(uint32_t)entry->address, entry->data});
 }
 
@@ -58,8 +60,8 @@ void msix_send(struct msix *msix, unsigned vector)
 	pthread_mutex_lock(&msix->lock);
 	if (may_send(msix, vector))
 		send(msix, vector);
-	else
-		msix->pending[vector] = msix->enabled;
+	else if (msix->enabled)
+		msix->pending[vector] = true;
 	pthread_mutex_unlock(&msix->lock);
 }
 

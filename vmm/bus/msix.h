@@ -37,7 +37,7 @@ void msix_fini(struct msix *msix); /* after msix_init() */
 /* Bits 15 and 14 of message control. What was pending is sent where it may now. */
 void msix_control(struct msix *msix, bool enabled, bool masked);
 
-/* Interrupts; a vector that does not exist is nobody's. Does not block. */
+/* Interrupts; a vector that does not exist is nobody's, and so is a message to where no local APIC is. Does not block. */
 void msix_send(struct msix *msix, unsigned vector);
 
 /* The table: size is 1 to 8, and only aligned accesses of 4 and 8 bytes are any (6.8.2). Offsets behind it read 0. */
