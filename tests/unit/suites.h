@@ -164,6 +164,9 @@ Suite *report_suite(void);
 /* test_board.c */
 Suite *board_suite(void);
 
+/* test_board_pci.c: a part of that suite */
+TCase *board_pci_tcase(void);
+
 /* test_io_thread.c */
 Suite *io_thread_suite(void);
 

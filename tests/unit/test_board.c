@@ -424,6 +424,7 @@ START_TEST(board_that_cannot_be_built_is_undone)
 	limit.rlim_cur = (rlim_t)next + (rlim_t)_i;
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	config.disk_count = VIRTIO_MMIO_SLOTS;
+	config.pci = _i % 2;
 	ck_assert_int_eq(board_init(&board, &config), -EMFILE);
 	ck_assert_uint_eq(board.slot_count, 0);
 	limit.rlim_cur = limit.rlim_max;
@@ -475,6 +476,7 @@ Suite *board_suite(void)
 	TCase *tcase = tcase_create("board");
 
 	suite_add_tcase(suite, tcase);
+	suite_add_tcase(suite, board_pci_tcase());
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, every_chip_is_at_its_ports);
 	tcase_add_test(tcase, without_disks_only_isa_pins_are_wired);
