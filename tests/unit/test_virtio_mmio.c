@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "mock_virtio.h"
+#include "mock_virtio_mmio.h"
 #include "suites.h"
 
 START_TEST(identification_registers)

@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 
-#include "mock_virtio.h"
+#include "mock_virtio_mmio.h"
 #include "suites.h"
 
 START_TEST(requests_are_served_and_raise_the_line_until_acknowledged)
