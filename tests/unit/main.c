@@ -58,6 +58,7 @@ static Suite *(*const suites[])(void) = {
 	small_devices_suite,
 	virtqueue_suite,
 	virtio_mmio_suite,
+	virtio_pci_suite,
 	virtio_blk_suite,
 	block_file_suite,
 	runtime_dir_suite,

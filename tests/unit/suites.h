@@ -58,6 +58,12 @@ Suite *virtio_mmio_suite(void);
 /* test_virtio_serve.c: a part of that suite */
 TCase *virtio_serve_tcase(void);
 
+/* test_virtio_pci.c */
+Suite *virtio_pci_suite(void);
+
+/* test_virtio_pci_access.c: a part of that suite */
+TCase *virtio_pci_access_tcase(void);
+
 /* test_virtio_blk.c */
 Suite *virtio_blk_suite(void);
 

@@ -223,12 +223,8 @@ static uint64_t read_locked(struct virtio_pci *pci, uint64_t offset, unsigned si
 	return value;
 }
 
-static uint64_t bar_read(void *dev, uint64_t offset, unsigned size)
+static uint64_t read_registers(struct virtio_pci *pci, uint64_t offset, unsigned size)
 {
-	struct virtio_pci *pci = dev;
-
-	if (!atomic_load(&pci->decodes))
-		return UINT64_MAX;
 	if (offset >= PENDING)
 		return msix_pending_read(&pci->msix, offset - PENDING, size);
 	if (offset >= TABLE)
@@ -252,12 +248,8 @@ static void write_locked(struct virtio_pci *pci, uint64_t offset, unsigned size,
 	virtio_transport_leave(transport);
 }
 
-static void bar_write(void *dev, uint64_t offset, unsigned size, uint64_t value)
+static void write_registers(struct virtio_pci *pci, uint64_t offset, unsigned size, uint64_t value)
 {
-	struct virtio_pci *pci = dev;
-
-	if (!atomic_load(&pci->decodes))
-		return;
 	if (offset == VIRTIO_PCI_DOORBELL)
 		virtio_transport_notify(&pci->transport, (uint16_t)value);
 	else if (offset >= TABLE && offset < PENDING)
@@ -266,13 +258,28 @@ static void bar_write(void *dev, uint64_t offset, unsigned size, uint64_t value)
 		write_locked(pci, offset, size, value);
 }
 
+static uint64_t bar_read(void *dev, uint64_t offset, unsigned size)
+{
+	struct virtio_pci *pci = dev;
+
+	return atomic_load(&pci->decodes) ? read_registers(pci, offset, size) : UINT64_MAX;
+}
+
+static void bar_write(void *dev, uint64_t offset, unsigned size, uint64_t value)
+{
+	struct virtio_pci *pci = dev;
+
+	if (atomic_load(&pci->decodes))
+		write_registers(pci, offset, size, value);
+}
+
 const struct bus_ops virtio_pci_bus_ops = {
 	.read = bar_read,
 	.write = bar_write,
 	.sizes = 1 | 2 | 4 | 8,
 };
 
-/* 4.1.4.9: whoever cannot reach the BAR names a place in it, and reads or writes it here. */
+/* 4.1.4.9: whoever cannot reach the BAR, which need not even decode, names a place in it, and reads or writes it here. */
 static bool access_window(const struct virtio_pci *pci, unsigned offset, uint32_t *ret_at, uint32_t *ret_size)
 {
 	const uint8_t *cap = pci->function.space + pci->access_at;
@@ -291,7 +298,7 @@ static void config_reading(void *dev, unsigned offset, unsigned size)
 
 	(void)size;
 	if (access_window(pci, offset, &at, &length))
-		store_le(pci->function.space + offset, bar_read(pci, at, length), length);
+		store_le(pci->function.space + offset, read_registers(pci, at, length), length);
 }
 
 static void config_written(void *dev, unsigned offset, unsigned size)
@@ -304,7 +311,7 @@ static void config_written(void *dev, unsigned offset, unsigned size)
 	atomic_store(&pci->decodes, pci_function_decodes(&pci->function, pci->base));
 	msix_control(&pci->msix, flags & PCI_MSIX_FLAGS_ENABLE, flags & PCI_MSIX_FLAGS_MASKALL);
 	if (access_window(pci, offset, &at, &length))
-		bar_write(pci, at, length, load_le(pci->function.space + offset, length));
+		write_registers(pci, at, length, load_le(pci->function.space + offset, length));
 }
 
 static const struct pci_function_ops function_ops = {.reading = config_reading, .written = config_written};

@@ -4,6 +4,7 @@
  * acknowledges none.
  *
  * The BAR decodes where it was before the guest ran, and nowhere else: a driver may ask it for its size and put it back.
+ * A device that is started works whatever the command register says of bus mastering, which is kept and not asked.
  */
 #pragma once
 
