@@ -3,7 +3,7 @@
 
 #include <linux/pci_regs.h>
 
-#include "devices/msix.h"
+#include "bus/msix.h"
 #include "util/bytes.h"
 
 #define COUNT   33u
@@ -281,7 +281,7 @@ END_TEST
 
 Suite *msix_suite(void)
 {
-	Suite *suite = suite_create("devices/msix");
+	Suite *suite = suite_create("bus/msix");
 	TCase *tcase = tcase_create("msix");
 
 	suite_add_tcase(suite, tcase);

@@ -3,7 +3,7 @@
 
 #include <linux/pci_regs.h>
 
-#include "devices/pci_host.h"
+#include "bus/pci_host.h"
 #include "util/bytes.h"
 
 #define PORT   0xcf8u

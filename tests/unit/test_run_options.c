@@ -9,7 +9,7 @@
 #include "cli/run_options.h"
 #include "util/bytes.h"
 
-#define ARGUMENTS_MAX 40
+#define ARGUMENTS_MAX 48
 
 static struct run_options options;
 static struct error error;
