@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 /* What takes longer is not waited for: a wake-up is little beside it. */
-#define BUSY_WAIT_MAX 200000
+#define BUSY_WAIT_MAX 500000
 /* A yield that takes yield_max, which is that, and after which there are few new requests, went to other programs. */
 #define BUSY_WAIT_YIELD_MAX 1000000
 #define BUSY_WAIT_FEW       4
