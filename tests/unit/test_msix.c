@@ -186,7 +186,8 @@ START_TEST(vectors_that_do_not_exist_are_nobodys)
 	msix_control(&msix, true, true);
 	for (unsigned i = 0; i < ARRAY_SIZE(vectors); i++)
 		msix_send(&msix, vectors[i]);
-	ck_assert_uint_eq(msix_pending_read(&msix, 0, 8), 0);
+	for (unsigned i = 0; i < MSIX_VECTORS_MAX; i++)
+		ck_assert(!msix.pending[i]);
 	msix_control(&msix, true, false);
 	ck_assert_uint_eq(take_sent(), 0);
 }
