@@ -28,6 +28,7 @@ static struct {
 	unsigned chatter; /* bytes that the console sends as soon as it may */
 	bool levels[IOAPIC_PINS];
 	bool split;                     /* the board has an IOAPIC */
+	bool pci;                       /* its disks are on PCI */
 	uint8_t kind;                   /* which board it is: the input's first byte */
 	unsigned selections;            /* of the fw_cfg file that tells of it */
 	const struct hw_device *device; /* the one that is looked at */
@@ -43,12 +44,13 @@ static void set_level(void *ctx, bool level)
 		ioapic82093_set(&rig.board.ioapic, (unsigned)(at - rig.levels), level);
 }
 
-/* Some local APICs are not there. */
+/* Some local APICs are not there. An IOAPIC's messages are of its own making, MSI-X's are the driver's. */
 static bool send_message(void *ctx, struct msi_message message)
 {
 	(void)ctx;
-	FUZZ_CHECK((message.address & 0xfff00ffb) == 0xfee00000);
-	FUZZ_CHECK((message.data & ~0xc7ffu) == 0);
+	FUZZ_CHECK((message.address & 0xfff00003) == 0xfee00000);
+	FUZZ_CHECK(rig.pci || (message.address & 0xff8) == 0);
+	FUZZ_CHECK(rig.pci || (message.data & ~0xc7ffu) == 0);
 	return message.address >> 12 & 1;
 }
 
@@ -126,9 +128,10 @@ static uint64_t choose_address(uint8_t kind, enum hw_space *ret_space)
 	}
 }
 
+/* The last of those that hold it: a range inside of another begins behind it. */
 static const struct bus_range *range_at(const struct bus *bus, uint64_t addr)
 {
-	for (unsigned i = 0; i < bus->count; i++)
+	for (unsigned i = bus->count; i-- > 0;)
 		if (range_inside(addr, 1, bus->ranges[i].base, bus->ranges[i].size))
 			return &bus->ranges[i];
 	return NULL;
@@ -177,6 +180,26 @@ static void access_fwcfg(void)
 		FUZZ_CHECK((be32toh(access[0]) & ~1u) == 0);
 }
 
+/* Configuration space, through its two ports: mostly that of a device that is there. */
+static void access_pci(void)
+{
+	struct fuzz_input *input = &rig.input;
+	uint8_t kind = fuzz_byte(input);
+	uint32_t device = kind & 0x40 ? kind % 32u : kind % (DISKS + 1);
+	uint32_t offset = fuzz_byte(input);
+	unsigned size = 1u << offset % 3;
+	uint64_t value;
+
+	bus_write(&rig.board.pio, PCI_HOST_PORT, 4, 0x80000000 | device << 11 | (offset & 0xfc));
+	if (kind & 0x80) {
+		bus_write(&rig.board.pio, PCI_HOST_PORT + 4 + (offset & 3 & ~(size - 1)), size,
+			fuzz_number(input));
+		return;
+	}
+	bus_read(&rig.board.pio, PCI_HOST_PORT + 4, 4, &value);
+	FUZZ_CHECK(device <= DISKS || value == UINT32_MAX);
+}
+
 static void file_selected(void *ctx)
 {
 	unsigned *selections = ctx;
@@ -199,6 +222,7 @@ static int build(void)
 		.cpus = 1u << (rig.kind & 7),
 		.qemu_debug_exit = rig.kind & 8,
 		.pc_testdev = !(rig.kind & 16),
+		.pci = rig.pci,
 	};
 	int err;
 
@@ -296,6 +320,10 @@ static void step(void)
 			access_fwcfg();
 			break;
 		}
+		if (rig.pci && (kind & 0x20)) {
+			access_pci();
+			break;
+		}
 		for (unsigned i = 0; i < DISKS; i++)
 			virtio_transport_serve(rig.board.slots[i].transport);
 		break;
@@ -306,6 +334,7 @@ static void set_up(void)
 {
 	rig.kind = fuzz_byte(&rig.input);
 	rig.split = rig.kind & 32;
+	rig.pci = (rig.kind & 0xc0) == 0xc0;
 	fuzz_clock_set(EPOCH * NS_PER_S);
 	for (unsigned i = 0; i < DISKS; i++) {
 		rig.disks[i].block = (struct block_backend){

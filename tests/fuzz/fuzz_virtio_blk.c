@@ -1,21 +1,20 @@
 /*
- * A driver and its disk: the block device behind virtio-mmio, entered as vCPUs and the I/O thread do, in front of a
- * backend that finishes what it likes when it likes. The input is the driver's program (struct step), most of which is
- * what a driver would do, so that the lies in it get far.
+ * A driver and its disk: the block device behind virtio-mmio or virtio-pci, entered as vCPUs and the I/O thread do, in
+ * front of a backend that finishes what it likes when it likes. The input is the driver's program, most of which is what a
+ * driver would do, so that the lies in it get far.
  */
 #include "fuzz.h"
 
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
-#include <linux/virtio_mmio.h>
 #include <linux/virtio_ring.h>
 #include <poll.h>
 
 #include "mock_disk.h"
 #include "taken.h"
+#include "transports.h"
 #include "util/clock.h"
 #include "virtio/virtio_blk.h"
-#include "virtio/virtio_mmio.h"
 
 #define QUEUES      3
 #define STEPS_MAX   512
@@ -25,6 +24,8 @@
 #define USED_OF(i)  (TABLE_OF(i) + KIB(8))
 #define DATA        KIB(52) /* headers and status bytes, up to the end of the low memory */
 #define QUEUE_SIZE  16      /* unless the driver says otherwise */
+#define ON_PCI \
+	0xfe /* the first byte of an input for virtio-pci; behind it is what is an input's first else */
 
 /* All of it is made anew for each input. */
 static struct {
@@ -32,10 +33,8 @@ static struct {
 	const struct guest_memory *mem;
 	struct mock_disk disk;
 	struct virtio_blk blk;
-	struct virtio_mmio mmio;
 	unsigned takes;  /* calls of take() in this call of serve() */
 	unsigned refill; /* so many requests come in while others are taken */
-	bool line;
 	uint16_t avail_idx[QUEUES];
 	uint16_t next_desc[QUEUES];
 } rig;
@@ -69,22 +68,6 @@ static int take(void *dev, unsigned index, struct virtqueue *queue, const struct
 		offer(index, taken_count ? taken[taken_count - 1].head : 0);
 	}
 	return r;
-}
-
-static void set_line(void *ctx, bool level)
-{
-	(void)ctx;
-	rig.line = level;
-}
-
-static void put(uint64_t offset, uint32_t value)
-{
-	virtio_mmio_bus_ops.write(&rig.mmio, offset, 4, value);
-}
-
-static uint32_t get(uint64_t offset)
-{
-	return (uint32_t)virtio_mmio_bus_ops.read(&rig.mmio, offset, 4);
 }
 
 static bool rung(void)
@@ -124,8 +107,9 @@ static void start_driver(uint64_t refuse)
 	}
 	put(VIRTIO_MMIO_STATUS,
 		VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK);
-	for (unsigned i = 0; i < rig.mmio.transport.config.queue_count; i++)
+	for (unsigned i = 0; i < transports.common->config.queue_count; i++)
 		ready_queue(i, QUEUE_SIZE);
+	start_interrupts();
 	put(VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER |
 					VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK);
 }
@@ -133,7 +117,7 @@ static void start_driver(uint64_t refuse)
 /* What the driver offered and the device did not take; where the rings are the device's own doing, nobody knows. */
 static bool has_more(unsigned index)
 {
-	const struct virtqueue *queue = &rig.mmio.transport.queues[index].queue;
+	const struct virtqueue *queue = &transports.common->queues[index].queue;
 	const uint8_t *low = rig.mem->regions[0].hva;
 
 	return (const uint8_t *)queue->desc == low + TABLE_OF(index) &&
@@ -150,42 +134,46 @@ static void serve(void)
 
 	rig.takes = 0;
 	doorbell_clear(&bell);
-	not_before = virtio_transport_serve(&rig.mmio.transport);
+	not_before = virtio_transport_serve(transports.common);
 	FUZZ_CHECK(!not_before || not_before > fuzz_clock());
 	if (not_before || rung() || mock_disk_under_way(&rig.disk) == BLOCK_REQUESTS_MAX ||
-		(rig.mmio.transport.state.status & (VIRTIO_CONFIG_S_DRIVER_OK | stopped)) !=
+		(transports.common->state.status & (VIRTIO_CONFIG_S_DRIVER_OK | stopped)) !=
 			VIRTIO_CONFIG_S_DRIVER_OK)
 		return;
-	for (unsigned i = 0; i < rig.mmio.transport.config.queue_count; i++)
+	for (unsigned i = 0; i < transports.common->config.queue_count; i++)
 		FUZZ_CHECK(!has_more(i));
 }
 
 static void check_reset(void)
 {
 	FUZZ_CHECK(taken_count == 0 && mock_disk_under_way(&rig.disk) == 0 && rig.blk.under_way == 0);
-	FUZZ_CHECK(get(VIRTIO_MMIO_STATUS) == 0 && get(VIRTIO_MMIO_INTERRUPT_STATUS) == 0 && !rig.line);
-	for (unsigned i = 0; i < rig.mmio.transport.config.queue_count; i++)
-		FUZZ_CHECK(!virtqueue_started(&rig.mmio.transport.queues[i].queue));
+	FUZZ_CHECK(get(VIRTIO_MMIO_STATUS) == 0 && get(VIRTIO_MMIO_INTERRUPT_STATUS) == 0);
+	for (unsigned i = 0; i < transports.common->config.queue_count; i++)
+		FUZZ_CHECK(!virtqueue_started(&transports.common->queues[i].queue));
 }
 
-/* One register, as any vCPU may. */
+/* One register, as any vCPU may: virtio-pci's lie far apart. */
 static void access_register(void)
 {
+	static const uint16_t parts[] = {0, 0, 0x100, 0x200, VIRTIO_PCI_DOORBELL, 0x2000, 0x2000, 0x3000};
 	struct fuzz_input *input = &rig.input;
 	uint8_t kind = fuzz_byte(input);
 	unsigned size = kind & 0x80 ? 1u << (kind & 3) : 4;
 	uint64_t offset = kind & 0x40 ? fuzz_below(input, 0x200 + 1 - size) : fuzz_below(input, 0x40) * 4;
-	uint64_t value;
+	uint64_t space = transports.on_pci ? 0x200 : VIRTIO_MMIO_CONFIG, value;
 
+	if (transports.on_pci)
+		offset = MIN(parts[kind >> 2 & 7] + offset, VIRTIO_PCI_BAR_SIZE - size);
 	if (kind & 0x20) {
-		value = virtio_mmio_bus_ops.read(&rig.mmio, offset, size) & all_ones(size);
+		value = read_at(offset, size);
 		/* 5.2.4: what the space does not have reads 0. */
-		FUZZ_CHECK(offset < VIRTIO_MMIO_CONFIG + sizeof(struct virtio_blk_config) || value == 0);
+		if (offset >= space + sizeof(struct virtio_blk_config) && offset < 0x2000 && decodes())
+			FUZZ_CHECK(value == 0);
 		return;
 	}
 	value = fuzz_number(input) & all_ones(size);
-	virtio_mmio_bus_ops.write(&rig.mmio, offset, size, value);
-	if (offset == VIRTIO_MMIO_STATUS && size == 4 && value == 0)
+	write_at(offset, size, value);
+	if (is_register(VIRTIO_MMIO_STATUS, offset, size) && value == 0)
 		check_reset();
 }
 
@@ -344,9 +332,9 @@ static void stop_queue(void)
 {
 	uint8_t kind = fuzz_byte(&rig.input);
 	unsigned index = kind % QUEUES;
-	const struct virtqueue *queue = &rig.mmio.transport.queues[index].queue;
+	const struct virtqueue *queue = &transports.common->queues[index].queue;
 
-	if (index >= rig.mmio.transport.config.queue_count)
+	if (index >= transports.common->config.queue_count)
 		return;
 	put(VIRTIO_MMIO_QUEUE_SEL, index);
 	put(VIRTIO_MMIO_QUEUE_READY, 0);
@@ -361,6 +349,7 @@ static void reset_driver(void)
 {
 	uint8_t kind = fuzz_byte(&rig.input);
 
+	come_home();
 	put(VIRTIO_MMIO_STATUS, 0);
 	check_reset();
 	if (kind & 0xf0)
@@ -369,7 +358,7 @@ static void reset_driver(void)
 
 static void drain(void)
 {
-	virtio_transport_drain(&rig.mmio.transport);
+	virtio_transport_drain(transports.common);
 	FUZZ_CHECK(taken_count == 0 && mock_disk_under_way(&rig.disk) == 0 && rig.blk.under_way == 0);
 }
 
@@ -426,7 +415,10 @@ static void step(void)
 		poke();
 		break;
 	case 11:
-		stop_queue();
+		if (transports.on_pci)
+			access_config(&rig.input); /* a queue stops with its device */
+		else
+			stop_queue();
 		break;
 	case 12:
 		reset_driver();
@@ -438,11 +430,11 @@ static void step(void)
 		change_host();
 		break;
 	default:
-		put(VIRTIO_MMIO_INTERRUPT_ACK, get(VIRTIO_MMIO_INTERRUPT_STATUS));
+		acknowledge();
 		rig.refill = kind & 0x80 ? fuzz_byte(&rig.input) * 4u : 0;
 		break;
 	}
-	FUZZ_CHECK(rig.line == (atomic_load(&rig.mmio.interrupt_status) != 0));
+	check_interrupts();
 	/* All that the device holds was taken, and no more of it is under way. */
 	FUZZ_CHECK(rig.blk.under_way == mock_disk_under_way(&rig.disk) && rig.blk.under_way <= taken_count);
 }
@@ -450,7 +442,9 @@ static void step(void)
 static void set_up(void)
 {
 	static struct virtio_device_ops ops;
-	uint8_t kind = fuzz_byte(&rig.input);
+	uint8_t first = fuzz_byte(&rig.input);
+	bool on_pci = first == ON_PCI;
+	uint8_t kind = on_pci ? fuzz_byte(&rig.input) : first;
 	unsigned queues = kind % QUEUES + 1;
 	struct virtio_transport_config config = {
 		.mem = fuzz_memory(),
@@ -478,7 +472,7 @@ static void set_up(void)
 		FUZZ_CHECK(!doorbell_init(&bell));
 	doorbell_clear(&bell);
 	FUZZ_CHECK(!virtio_blk_init(&rig.blk, &rig.disk.block, "fuzz", queues));
-	FUZZ_CHECK(!virtio_mmio_init(&rig.mmio, &config, (struct irq_line){.set = set_line}));
+	transports_init(&config, on_pci);
 	if (!(kind & 0x80))
 		start_driver(0);
 }
@@ -492,7 +486,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned i = 0; i < STEPS_MAX && rig.input.left; i++)
 		step();
 	drain();
-	virtio_mmio_fini(&rig.mmio);
+	transports_fini();
 	virtio_blk_fini(&rig.blk);
 	return 0;
 }
