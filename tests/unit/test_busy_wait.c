@@ -145,7 +145,7 @@ START_TEST(it_rests_when_others_want_the_cpu)
 	wait.bound = BUSY_WAIT_MAX;
 	ask();
 	ck_assert(yield(BUSY_WAIT_YIELD_MAX / 10));
-	seen.taken += BUSY_WAIT_FEW - 1;
+	seen.taken += 32; /* as many as there may be */
 	ck_assert(!yield(BUSY_WAIT_YIELD_MAX));
 	now += BUSY_WAIT_REST_MIN - 1;
 	ck_assert(!ask());
@@ -160,16 +160,6 @@ START_TEST(to_have_been_long_asleep_is_no_reason_to_rest)
 	ask();
 	seen.under_way--;
 	ck_assert(look_after(NS_PER_S));
-}
-END_TEST
-
-START_TEST(a_yield_to_the_guest_is_no_reason_to_rest)
-{
-	wait.bound = BUSY_WAIT_MAX;
-	ask();
-	seen.taken += BUSY_WAIT_FEW;
-	seen.under_way += BUSY_WAIT_FEW;
-	ck_assert(yield(10 * MS));
 }
 END_TEST
 
@@ -231,7 +221,6 @@ Suite *busy_wait_suite(void)
 	tcase_add_test(tcase, a_pause_of_the_guest_is_not_taken_for_a_slow_disk);
 	tcase_add_test(tcase, it_rests_when_others_want_the_cpu);
 	tcase_add_test(tcase, to_have_been_long_asleep_is_no_reason_to_rest);
-	tcase_add_test(tcase, a_yield_to_the_guest_is_no_reason_to_rest);
 	tcase_add_test(tcase, where_others_always_want_the_cpu_it_hardly_ever_yields);
 	tcase_add_test(tcase, what_was_long_ago_is_forgiven);
 	tcase_add_test(tcase, a_yield_says_how_long_it_took);

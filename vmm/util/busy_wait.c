@@ -25,10 +25,9 @@ static void learn(struct busy_wait *wait, uint64_t waited)
 
 bool busy_wait_goes_on(struct busy_wait *wait, const struct busy_look *look, uint64_t now)
 {
-	uint64_t taken = look->taken - wait->last.taken;
-	bool moved = taken || look->under_way != wait->last.under_way;
+	bool moved = look->taken != wait->last.taken || look->under_way != wait->last.under_way;
 
-	if (look->yielded >= wait->yield_max && taken < BUSY_WAIT_FEW)
+	if (look->yielded >= wait->yield_max)
 		rest(wait, now);
 	if (moved) {
 		if (wait->last.under_way)

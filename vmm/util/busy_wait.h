@@ -12,9 +12,8 @@
 
 /* What takes longer is not waited for: a wake-up is little beside it. */
 #define BUSY_WAIT_MAX 500000
-/* A yield that takes yield_max, which is that, and after which there are few new requests, went to other programs. */
+/* A yield that takes yield_max, which is that, went to other programs: a guest has halted or filled its queue before. */
 #define BUSY_WAIT_YIELD_MAX 1000000
-#define BUSY_WAIT_FEW       4
 /* Then it rests: for so long, and for so many times as long the next time, if that is not so many rests later. */
 #define BUSY_WAIT_REST_MIN  10000000
 #define BUSY_WAIT_REST_GROW 8
