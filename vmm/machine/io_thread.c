@@ -1,5 +1,6 @@
 /* The I/O thread: serves the virtqueues when their doorbells ring, and when what was asked of the host is done. */
 #include <errno.h>
+#include <sched.h>
 #include <sys/epoll.h>
 
 #include "backend/block.h"
@@ -102,6 +103,18 @@ static void gate_closed(void *ctx, uint32_t events)
 	pause_pass(vm, &vm->io.thread);
 }
 
+/*
+ * How long a yield may take until it is others' programs that have the CPU. Where there is one CPU alone, it is the guest's own vCPUs that
+ * have it, and have many requests ready when they let go.
+ */
+static uint64_t yield_max(void)
+{
+	cpu_set_t cpus;
+
+	return !sched_getaffinity(0, sizeof(cpus), &cpus) && CPU_COUNT(&cpus) == 1 ? UINT64_MAX
+	                                                                           : BUSY_WAIT_YIELD_MAX;
+}
+
 static int init_slot(struct lodge_vm *vm, unsigned index)
 {
 	struct event_loop *loop = &vm->io.loop;
@@ -112,7 +125,7 @@ static int init_slot(struct lodge_vm *vm, unsigned index)
 		.slot = &vm->board.slots[index],
 		.index = index,
 		.may_look = !vm->disks[index].no_poll,
-		.wait.yield_max = BUSY_WAIT_YIELD_MAX,
+		.wait.yield_max = yield_max(),
 		.trace = &vm->trace,
 	};
 	io->doorbell = (struct event_source){.fd = io->slot->doorbell.fd, .ready = doorbell_rung, .ctx = io};
