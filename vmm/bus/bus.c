@@ -43,12 +43,13 @@ int bus_attach(
 	uint64_t last = base + size - 1;
 	unsigned at = ranges_up_to(bus, base);
 	int holder = bus_find(bus, base);
-	const struct bus_range *outer = holder >= 0 ? &bus->ranges[holder] : NULL;
+	bool inside = holder >= 0;
+	const struct bus_range *outer = &bus->ranges[inside ? holder : 0];
 
 	if (!size || last < base)
 		return -EINVAL;
-	if (outer && (outer->inside || !outer->ops->shares || base == outer->base ||
-			     !range_inside(base, size, outer->base, outer->size)))
+	if (inside && (outer->inside || !outer->ops->shares || base == outer->base ||
+			      !range_inside(base, size, outer->base, outer->size)))
 		return -EEXIST;
 	if (at < bus->count && bus->ranges[at].base <= last)
 		return -EEXIST;
@@ -61,7 +62,7 @@ int bus_attach(
 		.name = name,
 		.ops = ops,
 		.dev = dev,
-		.inside = outer != NULL,
+		.inside = inside,
 	};
 	bus->count++;
 	return 0;

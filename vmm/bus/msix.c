@@ -68,7 +68,7 @@ void msix_send(struct msix *msix, unsigned vector)
 static bool in_table(const struct msix *msix, uint64_t offset, unsigned size)
 {
 	return (size == 4 || size == 8) && offset % size == 0 &&
-	       range_inside(offset, size, 0, msix->count * MSIX_ENTRY_SIZE);
+	       range_inside(offset, size, 0, (uint64_t)msix->count * MSIX_ENTRY_SIZE);
 }
 
 uint64_t msix_table_read(struct msix *msix, uint64_t offset, unsigned size)
