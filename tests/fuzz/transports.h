@@ -189,19 +189,49 @@ static inline void start_interrupts(void)
 	write_at(VIRTIO_PCI_COMMON_MSIX, 2, count);
 }
 
-/* Configuration space, as behind a host bridge: what lies in a dword of it. Half of the time it is the access window. */
+/* 4.1.4.9: a register through the window in configuration space. */
+static inline void access_window(struct fuzz_input *input, bool write)
+{
+	struct pci_function *function = &transports.pci.function;
+	unsigned at = transports.pci.access_at, size;
+	uint64_t offset = choose_field(fuzz_byte(input) % 4 * 0x100u, fuzz_byte(input), &size);
+
+	pci_function_write(function, at + VIRTIO_PCI_CAP_BAR, 1, 0);
+	pci_function_write(function, at + VIRTIO_PCI_CAP_OFFSET, 4, offset);
+	pci_function_write(function, at + VIRTIO_PCI_CAP_LENGTH, 4, size);
+	if (write)
+		pci_function_write(function, at + sizeof(struct virtio_pci_cap), 4, fuzz_number(input));
+	else
+		pci_function_read(function, at + sizeof(struct virtio_pci_cap), 4);
+}
+
+/* Configuration space, as behind a host bridge: what lies in a dword of it. */
 static inline void access_config(struct fuzz_input *input)
 {
+	struct pci_function *function = &transports.pci.function;
 	uint8_t kind = fuzz_byte(input);
-	unsigned size = 1u << kind % 3;
-	unsigned offset =
-		(kind & 0x40 ? transports.pci.access_at + fuzz_byte(input) % 20 : fuzz_byte(input)) &
-		~(size - 1);
+	unsigned size = 1u << kind % 3, offset;
 
+	switch (kind >> 4 & 7) {
+	case 0:
+	case 1:
+		access_window(input, kind & 0x80);
+		return;
+	case 2: /* MSI-X off and on, masked or not */
+		pci_function_write(function, transports.pci.msix_at + PCI_MSIX_FLAGS, 2, (kind & 3u) << 14);
+		return;
+	case 3: /* the window's own fields */
+		offset = transports.pci.access_at + fuzz_byte(input) % 20;
+		break;
+	default:
+		offset = fuzz_byte(input);
+		break;
+	}
+	offset &= ~(size - 1);
 	if (kind & 0x80)
-		FUZZ_CHECK(pci_function_read(&transports.pci.function, offset, size) <= all_ones(size));
+		FUZZ_CHECK(pci_function_read(function, offset, size) <= all_ones(size));
 	else
-		pci_function_write(&transports.pci.function, offset, size, fuzz_number(input));
+		pci_function_write(function, offset, size, fuzz_number(input));
 }
 
 /* What holds at any time. */
