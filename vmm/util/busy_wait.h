@@ -15,9 +15,9 @@
 /* A yield that takes yield_max, which is that, went to other programs: a guest has halted or filled its queue before. */
 #define BUSY_WAIT_YIELD_MAX 1000000
 /* Then it rests: for so long, and for so many times as long the next time, if that is not so many rests later. */
-#define BUSY_WAIT_REST_MIN  10000000
+#define BUSY_WAIT_REST_MIN  UINT64_C(10000000)
 #define BUSY_WAIT_REST_GROW 8
-#define BUSY_WAIT_REST_MAX  (BUSY_WAIT_REST_MIN * UINT64_C(8 * 8 * 8))
+#define BUSY_WAIT_REST_MAX  (BUSY_WAIT_REST_MIN * 8 * 8 * 8)
 #define BUSY_WAIT_FORGIVEN  64
 
 /* What is seen at a look. */
