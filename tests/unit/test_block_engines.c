@@ -1,6 +1,11 @@
 /* What every engine of a disk does; the suite of test_block_file.c has one case for each. */
 #include <errno.h>
+#include <linux/userfaultfd.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include "block_file_fixture.h"
 #include "suites.h"
@@ -202,6 +207,86 @@ START_TEST(who_does_not_wait_is_told_by_the_event_fd)
 }
 END_TEST
 
+/* Whether the byte is in the file after submit(), and before the host is told to begin. */
+static bool is_written_at_once(uint64_t offset, void *at, size_t len, uint8_t value)
+{
+	struct iovec iov = {at, len};
+	struct block_request request = {
+		.op = BLOCK_WRITE, .iov = &iov, .count = 1, .offset = offset, .len = len};
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint8_t seen = 0;
+
+	block->ops->submit(block, &request);
+	ck_assert_int_eq(pread(fd, &seen, 1, (off_t)offset), 1);
+	close(fd);
+	ck_assert_ptr_eq(block->ops->reap(block, true), &request);
+	ck_assert_int_eq(request.result, 0);
+	return seen == value;
+}
+
+/* Fills the page that a write of this process waits for, some time later. */
+static void *fill_late(void *ctx)
+{
+	struct uffdio_zeropage zero = {0};
+	struct uffd_msg fault;
+	int uffd = *(int *)ctx;
+
+	ck_assert_int_eq(read(uffd, &fault, sizeof(fault)), sizeof(fault));
+	usleep(20000);
+	zero.range.start = fault.arg.pagefault.address & ~UINT64_C(4095);
+	zero.range.len = 4096;
+	ck_assert_int_eq(ioctl(uffd, UFFDIO_ZEROPAGE, &zero), 0);
+	return NULL;
+}
+
+/* A write that has to wait: its bytes are there 20 ms later. False: this host does not let us. */
+static bool write_slowly(void)
+{
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct uffdio_register range = {
+		.range = {(uintptr_t)page, 4096}, .mode = UFFDIO_REGISTER_MODE_MISSING};
+	struct uffdio_api api = {.api = UFFD_API};
+	int uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	pthread_t thread;
+
+	if (uffd < 0)
+		return false;
+	ck_assert(!ioctl(uffd, UFFDIO_API, &api) && !ioctl(uffd, UFFDIO_REGISTER, &range));
+	ck_assert_int_eq(pthread_create(&thread, NULL, fill_late, &uffd), 0);
+	ck_assert_int_eq(transfer(true, page, 512, 0), 0);
+	pthread_join(thread, NULL);
+	close(uffd);
+	munmap(page, 4096);
+	return true;
+}
+
+START_TEST(small_writes_into_the_page_cache_are_done_at_once_until_one_has_to_wait)
+{
+	uint8_t *large;
+
+	ck_assert_int_eq(open_disk(false, false), 0);
+	if (strcmp(block->engine, "io_uring") != 0)
+		return; /* threads never do */
+	memset(buffer, 0x77, SIZE);
+	ck_assert(is_written_at_once(1024, buffer, 512, 0x77));
+	ck_assert(is_written_at_once(0, buffer, SIZE, 0x77));
+	close_disk();
+	make_file(2 * SIZE);
+	large = malloc(2 * SIZE);
+	memset(large, 0x99, 2 * SIZE);
+	ck_assert_int_eq(open_disk(false, false), 0);
+	ck_assert(!is_written_at_once(0, large, 2 * SIZE, 0x99));
+	ck_assert(is_written_at_once(0, large, 512, 0x99));
+	if (write_slowly()) {
+		memset(large, 0x55, 512);
+		ck_assert(!is_written_at_once(0, large, 512, 0x55));
+	} else {
+		printf("SKIPPED: a write that has to wait: %s\n", strerror(errno));
+	}
+	free(large);
+}
+END_TEST
+
 /* The kernel takes an io_uring apart some time later; nobody has to wait for that. */
 START_TEST(a_disk_that_was_closed_is_free_at_once)
 {
@@ -280,6 +365,7 @@ TCase *block_engine_tcase(bool threads)
 	tcase_add_test(tc, a_demo_disk_says_so_and_is_otherwise_empty);
 	tcase_add_test(tc, many_requests_are_under_way_side_by_side);
 	tcase_add_test(tc, who_does_not_wait_is_told_by_the_event_fd);
+	tcase_add_test(tc, small_writes_into_the_page_cache_are_done_at_once_until_one_has_to_wait);
 	tcase_add_test(tc, a_disk_that_was_closed_is_free_at_once);
 	tcase_add_test(tc, memory_that_is_named_serves_as_well_as_any);
 	tcase_add_test(tc, the_engine_says_its_name);

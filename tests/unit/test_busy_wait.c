@@ -147,7 +147,7 @@ START_TEST(it_rests_when_others_want_the_cpu)
 	ck_assert(yield(BUSY_WAIT_YIELD_MAX / 10));
 	seen.taken += 32; /* as many as there may be */
 	ck_assert(!yield(BUSY_WAIT_YIELD_MAX));
-	now += BUSY_WAIT_REST_MIN - 1;
+	now += BACK_OFF_MIN - 1;
 	ck_assert(!ask());
 	now++;
 	ck_assert(ask());
@@ -182,19 +182,19 @@ static unsigned contend(uint64_t ns)
 
 START_TEST(where_others_always_want_the_cpu_it_hardly_ever_yields)
 {
-	ck_assert_uint_le(contend(60 * NS_PER_S), 4 + 60 * NS_PER_S / BUSY_WAIT_REST_MAX);
+	ck_assert_uint_le(contend(60 * NS_PER_S), 4 + 60 * NS_PER_S / BACK_OFF_MAX);
 	ck_assert_uint_ge(contend(60 * NS_PER_S), 10);
-	ck_assert_uint_eq(wait.rest, BUSY_WAIT_REST_MAX);
+	ck_assert_uint_eq(wait.rest.span, BACK_OFF_MAX);
 }
 END_TEST
 
 START_TEST(what_was_long_ago_is_forgiven)
 {
 	contend(2 * NS_PER_S);
-	ck_assert_uint_gt(wait.rest, BUSY_WAIT_REST_MIN);
-	now = wait.rests_until + BUSY_WAIT_FORGIVEN * wait.rest;
-	contend(BUSY_WAIT_REST_MIN / 2);
-	ck_assert_uint_eq(wait.rest, BUSY_WAIT_REST_MIN);
+	ck_assert_uint_gt(wait.rest.span, BACK_OFF_MIN);
+	now = wait.rest.until + BACK_OFF_FORGIVEN * wait.rest.span;
+	contend(BACK_OFF_MIN / 2);
+	ck_assert_uint_eq(wait.rest.span, BACK_OFF_MIN);
 }
 END_TEST
 

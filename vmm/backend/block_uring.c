@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include "backend/block_file_io.h"
+#include "util/back_off.h"
 #include "util/bytes.h"
+#include "util/clock.h"
 
 /* What the kernel takes for one buffer, and how many it takes. */
 #define PIECE      GIB(1)
@@ -28,7 +30,34 @@ struct block_uring {
 	unsigned memory_count;
 	unsigned under_way;     /* in the ring, on either side */
 	struct block_list done; /* carried out without the ring, and not yet reaped */
+	struct back_off slow;   /* of writes into the page cache: they had to wait for something */
 };
+
+/*
+ * A write into the page cache is a copy. Where the file system does not write without waiting (ext4), io_uring leaves it to
+ * a worker of the kernel's, which costs more than the copy. So small ones are copied at once; when one has had to wait, for a
+ * journal or for what is dirty already, the ring has them for a while, so that no other request waits with it. The limit is
+ * longer than other programs have the CPU at a time, and shorter than Linux makes a writer pause.
+ */
+#define COPY_MAX    KIB(256)
+#define COPY_MAX_NS 8000000
+
+static bool is_copy(const struct block_file *file, const struct block_request *request)
+{
+	return request->op == BLOCK_WRITE && !file->memory_align && request->len <= COPY_MAX &&
+	       !back_off_lasts(&file->uring->slow, clock_ns());
+}
+
+static void copy(struct block_file *file, struct block_request *request)
+{
+	uint64_t start = clock_ns(), end;
+
+	request->result = block_file_execute(file, request);
+	block_list_add(&file->uring->done, request);
+	end = clock_ns();
+	if (end - start > COPY_MAX_NS)
+		back_off(&file->uring->slow, end);
+}
 
 /* What the ring does not take is rare, and is carried out at once. */
 static bool ring_takes(const struct block_file *file, const struct block_request *request)
@@ -94,8 +123,13 @@ static void uring_submit(struct block_backend *block, struct block_request *requ
 {
 	struct block_file *file = block_file_of(block);
 	struct block_uring *uring = file->uring;
-	struct io_uring_sqe *sqe = ring_takes(file, request) ? io_uring_get_sqe(&uring->ring) : NULL;
+	struct io_uring_sqe *sqe;
 
+	if (is_copy(file, request)) {
+		copy(file, request);
+		return;
+	}
+	sqe = ring_takes(file, request) ? io_uring_get_sqe(&uring->ring) : NULL;
 	if (!sqe) {
 		request->result = block_file_execute(file, request);
 		block_list_add(&uring->done, request);

@@ -10,16 +10,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "util/back_off.h"
+
 /* What takes longer is not waited for: a wake-up is little beside it. */
 #define BUSY_WAIT_MAX 500000
 /* A yield that takes yield_max, which is that, went to other programs: a guest has halted or filled its queue before. */
 #define BUSY_WAIT_YIELD_MAX 1000000
-/* Then it rests: for so long, and for so many times as long the next time, if that is not so many rests later. */
-#define BUSY_WAIT_REST_MIN  UINT64_C(10000000)
-#define BUSY_WAIT_REST_GROW 8
-#define BUSY_WAIT_REST_MAX  (BUSY_WAIT_REST_MIN * 8 * 8 * 8)
-#define BUSY_WAIT_FORGIVEN  64
-
 /* What is seen at a look. */
 struct busy_look {
 	uint64_t taken;     /* requests in all */
@@ -33,8 +29,7 @@ struct busy_wait {
 	struct busy_look last;
 	uint64_t moved_at; /* when a look last saw anything new */
 	uint64_t bound;    /* for so long from then on it looks again */
-	uint64_t rest;     /* how long it last rested, and until when */
-	uint64_t rests_until;
+	struct back_off rest;
 };
 
 /* After each look, and each wake-up's: whether to look again, once others had the CPU, in place of sleeping. */
