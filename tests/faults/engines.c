@@ -12,13 +12,18 @@
 		FAULT_uring_read, FAULT_uring_write, FAULT_uring_fsync, FAULT_uring_fallocate, \
 			FAULT_fallocate                                                        \
 	}
+/* Small writes into the page cache are done at once. */
+#define COPYING_RING                                                                                       \
+	{                                                                                                  \
+		FAULT_uring_read, FAULT_pwritev, FAULT_uring_fsync, FAULT_uring_fallocate, FAULT_fallocate \
+	}
 #define THREADS                                                                                \
 	{                                                                                      \
 		FAULT_preadv, FAULT_pwritev, FAULT_fdatasync, FAULT_fallocate, FAULT_fallocate \
 	}
 
 const struct engine engines[ENGINES] = {
-	{"io_uring", ",aio=io_uring", LODGE_AIO_IO_URING, false, RING},
+	{"io_uring", ",aio=io_uring", LODGE_AIO_IO_URING, false, COPYING_RING},
 	{"threads", ",aio=threads", LODGE_AIO_THREADS, false, THREADS},
 	{"io_uring", ",aio=io_uring,direct", LODGE_AIO_IO_URING, true, RING},
 	{"threads", ",aio=threads,direct", LODGE_AIO_THREADS, true, THREADS},

@@ -176,7 +176,6 @@ static const struct sweep again_sweeps[] = {
 	{FAULT_pwritev, "EINTR"},
 	{FAULT_io_uring_submit, "EINTR"},
 	{FAULT_uring_read, "EAGAIN"},
-	{FAULT_uring_write, "EINTR"},
 	{FAULT_uring_fsync, "EAGAIN"},
 };
 
