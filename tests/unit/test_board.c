@@ -8,20 +8,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "backend/block.h"
+#include "board_fixture.h"
 #include "lib/files.h"
-#include "machine/board.h"
-#include "memory/guest_memory.h"
-#include "util/bytes.h"
 
 #define MAGIC    0x74726976 /* virtio-mmio's first register */
 #define CAPACITY 0x100      /* sectors, the first field of its configuration space */
-
-static struct guest_memory mem;
-static struct board board;
-static struct board_config config;
-static struct block_backend blocks[VIRTIO_MMIO_SLOTS];
-static struct board_disk disks[VIRTIO_MMIO_SLOTS];
 
 /* What the handles were told. */
 static struct {
@@ -78,11 +69,7 @@ static void setup(void)
 {
 	ck_assert_int_eq(guest_memory_add(&mem, 0, MIB(64)), 0);
 	ck_assert_int_eq(guest_memory_add(&mem, HOLE_END, MIB(32)), 0);
-	for (unsigned i = 0; i < VIRTIO_MMIO_SLOTS; i++) {
-		blocks[i] = (struct block_backend){
-			.size = (i + 1) * 512, .logical_size = 512, .physical_size = 512};
-		disks[i] = (struct board_disk){.block = &blocks[i], .serial = "disk"};
-	}
+	make_disks();
 	config = (struct board_config){
 		.mem = &mem,
 		.power = {.request = request_power, .ctx = &seen},
@@ -93,34 +80,6 @@ static void setup(void)
 		.disks = disks,
 		.cpus = 3,
 	};
-}
-
-static void teardown(void)
-{
-	board_fini(&board);
-	guest_memory_fini(&mem);
-}
-
-static void build(unsigned disk_count)
-{
-	config.disk_count = disk_count;
-	ck_assert_int_eq(board_init(&board, &config), 0);
-}
-
-static uint64_t in(uint64_t port, unsigned size)
-{
-	uint64_t value;
-
-	bus_read(&board.pio, port, size, &value);
-	return value;
-}
-
-static uint64_t load(uint64_t addr, unsigned size)
-{
-	uint64_t value;
-
-	bus_read(&board.mmio, addr, size, &value);
-	return value;
 }
 
 /* Where a PC, QEMU and layout.h have them. */

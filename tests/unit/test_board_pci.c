@@ -3,15 +3,7 @@
 
 #include <string.h>
 
-#include "backend/block.h"
-#include "machine/board.h"
-#include "memory/guest_memory.h"
-
-static struct guest_memory mem;
-static struct board board;
-static struct board_config config;
-static struct block_backend blocks[VIRTIO_MMIO_SLOTS];
-static struct board_disk disks[VIRTIO_MMIO_SLOTS];
+#include "board_fixture.h"
 
 static struct {
 	bool asked[IOAPIC_PINS];
@@ -45,11 +37,7 @@ static void request_power(void *ctx, enum power_event event, uint32_t code)
 static void setup(void)
 {
 	ck_assert_int_eq(guest_memory_add(&mem, 0, MIB(16)), 0);
-	for (unsigned i = 0; i < VIRTIO_MMIO_SLOTS; i++) {
-		blocks[i] = (struct block_backend){
-			.size = (i + 1) * 512, .logical_size = 512, .physical_size = 512};
-		disks[i] = (struct board_disk){.block = &blocks[i], .serial = "disk"};
-	}
+	make_disks();
 	config = (struct board_config){
 		.mem = &mem,
 		.power = {.request = request_power, .ctx = &seen},
@@ -60,34 +48,6 @@ static void setup(void)
 		.cpus = 3,
 		.pci = true,
 	};
-}
-
-static void teardown(void)
-{
-	board_fini(&board);
-	guest_memory_fini(&mem);
-}
-
-static void build(unsigned disk_count)
-{
-	config.disk_count = disk_count;
-	ck_assert_int_eq(board_init(&board, &config), 0);
-}
-
-static uint64_t in(uint64_t port, unsigned size)
-{
-	uint64_t value;
-
-	bus_read(&board.pio, port, size, &value);
-	return value;
-}
-
-static uint64_t load(uint64_t addr, unsigned size)
-{
-	uint64_t value;
-
-	bus_read(&board.mmio, addr, size, &value);
-	return value;
 }
 
 static uint64_t pci(unsigned device, unsigned offset)
