@@ -115,7 +115,7 @@ static uint64_t yield_max(void)
 	                                                                           : BUSY_WAIT_YIELD_MAX;
 }
 
-static int init_slot(struct lodge_vm *vm, unsigned index)
+static int init_slot(struct lodge_vm *vm, unsigned index, uint64_t yield_most)
 {
 	struct event_loop *loop = &vm->io.loop;
 	struct io_slot *io = &vm->io.slots[index];
@@ -125,7 +125,7 @@ static int init_slot(struct lodge_vm *vm, unsigned index)
 		.slot = &vm->board.slots[index],
 		.index = index,
 		.may_look = !vm->disks[index].no_poll,
-		.wait.yield_max = yield_max(),
+		.wait.yield_max = yield_most,
 		.trace = &vm->trace,
 	};
 	io->doorbell = (struct event_source){.fd = io->slot->doorbell.fd, .ready = doorbell_rung, .ctx = io};
@@ -141,11 +141,11 @@ int io_thread_init(struct lodge_vm *vm)
 {
 	struct io_thread *io = &vm->io;
 	int err = event_loop_init(&io->loop);
+	uint64_t yield_most = yield_max();
 	unsigned i;
 
 	io->loop.busy = look_again;
 	io->loop.busy_ctx = vm;
-
 	if (!err)
 		err = doorbell_init(&io->gate_bell);
 	if (!err) {
@@ -155,7 +155,7 @@ int io_thread_init(struct lodge_vm *vm)
 	}
 
 	for (i = 0; !err && i < vm->board.slot_count; i++)
-		err = init_slot(vm, i);
+		err = init_slot(vm, i, yield_most);
 	return err;
 }
 

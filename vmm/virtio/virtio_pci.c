@@ -1,6 +1,5 @@
 #include "virtio/virtio_pci.h"
 
-#include <errno.h>
 #include <linux/pci_regs.h>
 #include <linux/virtio_pci.h>
 
